@@ -1,0 +1,1 @@
+"""What pages, tickets or waits: the alert catalogue, its evaluator, and delivery."""

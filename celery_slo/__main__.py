@@ -1,0 +1,5 @@
+"""`python -m celery_slo`."""
+
+from celery_slo import main
+
+main()

@@ -1,0 +1,1 @@
+"""Decides: targets, events, ledger, verdicts. Pure: no I/O, no clock, no logging."""

@@ -1,0 +1,1 @@
+"""What SREs look at: the Streamlit application."""

@@ -1,0 +1,1 @@
+"""Broker in, numbers out: event streams, probes, and the HTTP endpoints."""

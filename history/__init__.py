@@ -1,0 +1,1 @@
+"""What happened: records samples and attempts, and reads them back."""
