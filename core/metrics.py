@@ -14,6 +14,7 @@ class Kind(StrEnum):
     COUNTER = "counter"
     GAUGE = "gauge"
     HISTOGRAM = "histogram"
+    SUMMARY = "summary"  # sum and count only: no quantiles
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -116,11 +117,8 @@ TASKS_FINISHED = Metric("celery_tasks_finished_total", Kind.COUNTER, "Attempts e
 TASKS_FAILED = Metric(
     "celery_tasks_failed_total", Kind.COUNTER, "Failed attempts by exception class.", (*_NQ, "exception")
 )
-TASK_RUNTIME_SUM = Metric(
-    "celery_task_runtime_seconds_sum", Kind.COUNTER, "Run time of succeeded attempts, summed.", _NQ
-)
-TASK_RUNTIME_COUNT = Metric(
-    "celery_task_runtime_seconds_count", Kind.COUNTER, "Succeeded attempts with a known run time.", _NQ
+TASK_RUNTIME = Metric(
+    "celery_task_runtime_seconds", Kind.SUMMARY, "Run time of succeeded attempts, as the worker measured it.", _NQ
 )
 
 # Workers.

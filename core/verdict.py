@@ -2,6 +2,15 @@
 
 from enum import StrEnum
 
+import msgspec
+
+from core.words import count, duration
+
+# A start needs no longer than this where a slot is free: time for a fetch, a fork, a slow hand-over.
+BLOCKED_SECONDS = 15.0
+# With fewer starts in the last minutes a rate says nothing about the time to drain.
+MIN_STARTS = 10
+
 
 class Verdict(StrEnum):
     """How a queue stands, worst first. Unknown is a state of its own, never OK."""
@@ -14,3 +23,119 @@ class Verdict(StrEnum):
     BUSY = "busy"  # all slots taken, in time
     QUIET = "quiet"  # no traffic seen: nothing to judge
     OK = "ok"
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rules look at. None = not known."""
+
+    at: float  # epoch seconds
+    blind_reason: str | None = None
+    target_seconds: float | None = None
+    waiting: int = 0
+    reserved: int = 0  # of the waiting ones, in the hands of a worker
+    running: int = 0
+    oldest_waiting_at: float | None = None
+    last_start_at: float | None = None
+    seen: bool = False  # any task was ever sent to it or started from it
+    consumers: int | None = None
+    unread: bool = False  # all workers that can be heard were asked, and none has ever read it
+    slots: int | None = None
+    idle_slots: int | None = None
+    held_beside_idle_slots: bool = False  # a worker holds waiting tasks although it has idle slots
+    starts_per_second: float | None = None  # of the last minutes; None = too few to say
+
+    @property
+    def oldest_wait_seconds(self) -> float:
+        """How long the task waits that waits longest; 0 when none waits."""
+        return 0.0 if self.oldest_waiting_at is None else max(0.0, self.at - self.oldest_waiting_at)
+
+
+def judge(situation: Situation) -> tuple[Verdict, str]:
+    """Give the verdict and its reason in words, which also says how late."""
+    for rule in _RULES:
+        found = rule(situation)
+        if found is not None:
+            return found
+    return Verdict.OK, "tasks start in time" if situation.target_seconds else "tasks start"
+
+
+_Found = tuple[Verdict, str] | None
+
+
+def _blind(s: Situation) -> _Found:
+    """Rule 1: what we cannot see is not judged."""
+    return (Verdict.BLIND, s.blind_reason) if s.blind_reason is not None else None
+
+
+def _no_consumers(s: Situation) -> _Found:
+    """Rule 2: nobody reads the queue, and something waits in it."""
+    if not s.waiting or not (s.consumers == 0 or s.unread):
+        return None
+    nobody = "no worker is known to read this queue" if s.unread else "no worker reads this queue"
+    return Verdict.NO_CONSUMERS, f"{nobody}; {_wait(s)}"
+
+
+def _blocked(s: Situation) -> _Found:
+    """Rule 3: idle slots that may take the tasks, and for a while none was started."""
+    takes_none = bool(s.idle_slots) and s.waiting > s.reserved
+    if not s.waiting or not (takes_none or s.held_beside_idle_slots):
+        return None
+    still_seconds = min(s.oldest_wait_seconds, s.at - (s.last_start_at or 0.0))
+    if still_seconds < BLOCKED_SECONDS:
+        return None
+    where = f"beside {count(s.idle_slots, 'idle slot')}" if s.idle_slots else "in workers with idle slots"
+    return Verdict.BLOCKED, f"nothing has started for {duration(still_seconds)} {where}; {_wait(s)}"
+
+
+def _late(s: Situation) -> _Found:
+    """Rule 4: the oldest wait is beyond the target."""
+    if s.target_seconds is None or s.oldest_wait_seconds <= s.target_seconds:
+        return None
+    return Verdict.LATE, f"{_cause(s)}; {_wait(s)}"
+
+
+def _at_risk(s: Situation) -> _Found:
+    """Rule 5: at the present rate of starts the last in line will start too late."""
+    if s.target_seconds is None or not s.waiting or not s.starts_per_second:
+        return None
+    drain_seconds = s.waiting / s.starts_per_second
+    if drain_seconds <= s.target_seconds:
+        return None
+    return Verdict.AT_RISK, (
+        f"will take {duration(drain_seconds)} to drain at {s.starts_per_second * 60:.3g} starts a minute, "
+        f"target {duration(s.target_seconds)}; {_wait(s)}"
+    )
+
+
+def _busy(s: Situation) -> _Found:
+    """Rule 6: every slot is taken and tasks wait, still in time."""
+    if s.idle_slots != 0 or not s.waiting:
+        return None
+    return Verdict.BUSY, f"{_cause(s)}; {_wait(s)}"
+
+
+def _quiet(s: Situation) -> _Found:
+    """Rule 7: nothing was ever seen here, so nothing can be said."""
+    return None if s.seen or s.waiting or s.running else (Verdict.QUIET, "no task seen since the exporter started")
+
+
+_RULES = (_blind, _no_consumers, _blocked, _late, _at_risk, _busy, _quiet)
+
+
+def _cause(s: Situation) -> str:
+    """Why tasks wait, as far as it is known."""
+    if s.consumers is None:
+        return "no worker has said that it reads this queue"
+    if s.slots is None or s.idle_slots is None:
+        return "its workers' slots are not known"
+    if s.idle_slots == 0:
+        return "its only slot is busy" if s.slots == 1 else f"all {s.slots} slots are busy"
+    if s.reserved and s.reserved == s.waiting:
+        return "held by prefetch in busy workers"
+    return f"{s.idle_slots} of {s.slots} slots are idle"
+
+
+def _wait(s: Situation) -> str:
+    """How many wait and how long, against what."""
+    text = f"{count(s.waiting, 'task')} waiting, the oldest for {duration(s.oldest_wait_seconds)}"
+    return text if s.target_seconds is None else f"{text} (target {duration(s.target_seconds)})"

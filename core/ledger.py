@@ -1,0 +1,228 @@
+"""The ledger: events and observations in, one snapshot out.
+
+Deterministic: the same events, observations and ticks give the same snapshot;
+the clock is always an argument. Not thread-safe: its owner holds a lock.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from core.attempt import Attempt
+from core.attribution import Attribution
+from core.events import Event
+from core.histogram import wait_bounds
+from core.lives import Lives
+from core.metrics import OTHER
+from core.orphans import Orphans
+from core.picture import draw
+from core.series import SeriesTable
+from core.snapshot import Snapshot
+from core.stream import StreamState
+from core.targets import TargetTable
+from core.workers import Worker, WorkerTable
+
+MAX_TYPES = 50  # event types counted by name
+TICK_LIMIT = 5_000  # decisions a tick: some milliseconds
+SENT_SILENCE_SECONDS = 60.0  # without any task-sent for so long, waiting for one is in vain
+IMPATIENT_SECONDS = 1.0
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot says of the program that made it."""
+
+    version: str = ""
+    broker: str = ""  # URL without its password
+    labels: dict[str, str] = {}  # --static-label
+    target_divisor: float = 1.0
+
+
+class Ledger:
+    """All that is known; every method takes the moment at which it is called, in epoch seconds."""
+
+    def __init__(
+        self,
+        targets: TargetTable,
+        *,
+        started_at: float,
+        identity: Identity | None = None,
+        unjudged: tuple[str, ...] = ("celery.*",),  # globs over task names: counted, not held to the target
+    ) -> None:
+        bounds = wait_bounds(row.target_seconds for row in targets.queue_rows if row.target_seconds)
+        self.identity = identity or Identity()
+        self.wait_bounds = bounds
+        self.series = SeriesTable(targets, bounds, unjudged)
+        self.workers = WorkerTable()
+        self.stream = StreamState(started_at)
+        self.attribution = Attribution()
+        self.lives = Lives(self.series)
+        self.events: dict[str, int] = {}
+        self.undecodable = 0
+        self.targets_valid = True
+        self.consumed: set[str] = set()  # queues that some worker was seen to read
+        self.inspected_at: float | None = None  # all workers were asked; None = not since the stream was connected
+        self._orphans = Orphans()
+        self._last_task_sent_at = 0.0
+        self._task_events = {
+            "task-received": self.lives.receive,
+            "task-started": self.lives.start,
+            "task-succeeded": self.lives.succeed,
+            "task-failed": self.lives.fail,
+            "task-retried": self.lives.retry,
+            "task-revoked": self.lives.revoke,
+            "task-rejected": self.lives.reject,
+        }
+
+    # -- events
+
+    def apply(self, event: Event, now: float) -> None:
+        """Take in one event; `now` is when it came."""
+        kind = event.type
+        if kind in self.events:
+            self.events[kind] += 1
+        else:
+            self._count_new_type(kind)
+        if kind == "task-sent":
+            self._sent(event, now)
+        elif kind in self._task_events:
+            worker = self.workers.hear(event.hostname, now)
+            worker.task_events += 1
+            newest = self.lives.find(event.uuid) or worker.held.get(event.uuid)
+            if newest is None or self._opens_unseen_retry(event, newest) or event.uuid in self._orphans:
+                self._orphans.park(event, now)
+            else:
+                self._task_events[kind](newest, event, worker, now)
+        elif kind == "worker-offline":
+            self._offline(event, now)
+        elif kind.startswith("worker-"):
+            if kind == "worker-online":
+                self._restarted(event)
+            self.workers.hear(event.hostname, now).hear(event)
+
+    def _count_new_type(self, kind: str) -> None:
+        key = kind if len(self.events) < MAX_TYPES else OTHER
+        self.events[key] = self.events.get(key, 0) + 1
+
+    def _sent(self, event: Event, now: float) -> None:
+        self._last_task_sent_at = now
+        series = self.series.find(self.attribution.of_sent(event), event.name)
+        self.lives.send(event, series, self.lives.find(event.uuid), now)
+        for parked in self._orphans.claim(event.uuid):
+            self._replay(parked, now)
+
+    def _replay(self, event: Event, now: float) -> None:
+        newest = self.lives.find(event.uuid)
+        worker = self.workers.get(event.hostname) or Worker(event.hostname, now)
+        if newest is not None and not self._opens_unseen_retry(event, newest):
+            self._task_events[event.type](newest, event, worker, now)
+
+    @staticmethod
+    def _opens_unseen_retry(event: Event, newest: Attempt) -> bool:
+        return event.retries is not None and event.retries > newest.retries
+
+    def _adopt_overdue(self, now: float, limit: int) -> int:
+        """Tasks whose task-sent never came: take them as they are, under the best guess of their queue."""
+        in_vain = now - self._last_task_sent_at > SENT_SILENCE_SECONDS
+        adopted = 0
+        for uuid in self._orphans.overdue(now, limit, IMPATIENT_SECONDS if in_vain else None):
+            events = self._orphans.claim(uuid)
+            first = next((event for event in events if event.type == "task-received"), events[0])
+            worker = self.workers.get(first.hostname) or Worker(first.hostname, now)
+            newest = self.lives.find(uuid)
+            if newest is None or self._opens_unseen_retry(first, newest):
+                if newest is None:
+                    series = self.series.find(self.attribution.guess(first.name, worker), first.name)
+                else:
+                    series = newest.series
+                self.lives.adopt(first, series, newest, now)
+            for event in events:
+                self._replay(event, now)
+            adopted += 1
+        return adopted
+
+    def _offline(self, event: Event, now: float) -> None:
+        worker = self.workers.hear(event.hostname, now)
+        worker.online = False
+        self.lives.lose_worker(worker, event.timestamp)
+        self.workers.forget(event.hostname)
+
+    def _restarted(self, event: Event) -> None:
+        """A new process under the name of one that went without a goodbye: what that one held is not held."""
+        worker = self.workers.get(event.hostname)
+        if worker is not None:
+            self.lives.lose_worker(worker, event.timestamp)
+            worker.idle_since = None
+
+    # -- observations
+
+    def lose_broker(self, now: float) -> None:
+        """The stream is cut: what the broker last said holds no longer."""
+        self.stream.disconnect(now)
+        self.inspected_at = None
+        for book in self.series.queues.values():
+            book.ready_messages.clear()
+
+    def observe_lengths(self, lengths: Mapping[str, int]) -> None:
+        """Ready messages by queue name, as the broker has them."""
+        for book in self.series.queues.values():
+            for name in book.members | {book.label}:
+                if name in lengths:
+                    book.ready_messages[name] = lengths[name]
+
+    def observe_worker(
+        self, name: str, now: float, *, queues: Sequence[str], slots: int | None, pool: str | None
+    ) -> None:
+        """A worker answered an inspection."""
+        worker = self.workers.hear(name, now)
+        worker.queues = tuple(sorted(queues))
+        worker.slots = slots
+        worker.pool = pool
+        self.consumed.update(worker.queues)
+
+    def observe_inspection(self, now: float) -> None:
+        """All workers were asked what they read, and had time to answer."""
+        self.inspected_at = now
+
+    def replace_targets(self, targets: TargetTable) -> None:
+        """Put other targets in force; no count is lost."""
+        self.series.replace_targets(targets)
+
+    def queue_names(self) -> list[str]:
+        """Queues that are worth asking the broker about."""
+        return list(dict.fromkeys([*self.series.queue_names(), *self.workers.known_queues()]))
+
+    # -- time
+
+    def tick(self, now: float, limit: int = TICK_LIMIT) -> bool:
+        """Let time pass: etas come, deadlines and expiries pass, silent workers are given up.
+
+        Does about `limit` of each at most, and says whether there is more to do now.
+        """
+        done = [self.lives.come_due(now, limit), self._adopt_overdue(now, limit)]
+        until = self.stream.decided_until(now)
+        if until is not None:
+            done.append(self.lives.expire(until, limit))
+            done.append(self._pass_deadlines(until, limit))
+            for worker in self.workers.silent(now, self.stream.changed_at):
+                self.workers.lose(worker, "silent")
+                self.lives.lose_worker(worker, now)
+        for worker in self.workers:
+            for attempt in worker.ended_unseen():
+                self.lives.end(attempt, "ignored", now)
+        self.workers.drop_long_lost(now)
+        self.lives.tick(now, limit)
+        for book in self.series.queues.values():
+            book.sweep()
+        return any(count >= limit for count in done)
+
+    def _pass_deadlines(self, until: float, limit: int) -> int:
+        left = limit
+        for book in self.series.queues.values():
+            left -= book.pass_deadlines(until, self.stream.observed_since, left)
+            if left <= 0:
+                break
+        return limit - left
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Everything at this moment."""
+        return draw(self, now)

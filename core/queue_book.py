@@ -1,0 +1,244 @@
+"""One queue: who waits, what it promised, and how that went."""
+
+from core.attempt import (
+    EXCLUDED,
+    EXPIRED,
+    MET,
+    MISSED,
+    OPEN,
+    RECEIVED,
+    RETRACTED,
+    SCHEDULED,
+    WAITING,
+    Attempt,
+)
+from core.histogram import RUNTIME_BOUNDS, Histogram, MinuteWindow, quantile
+from core.line import Line
+from core.snapshot import HistogramView, RecentView, SloView
+from core.targets import QueueTarget
+
+SWEEP_ENTRIES = 20_000  # a piece that stops nobody: about 1 ms
+
+
+def _is_undecided(attempt: Attempt) -> bool:
+    return attempt.state == WAITING and attempt.decision == OPEN
+
+
+def _is_overdue(attempt: Attempt) -> bool:
+    return attempt.state == WAITING and attempt.decision != OPEN
+
+
+class QueueBook:
+    """Gauges, the line of those who wait, and the counters of one queue label."""
+
+    def __init__(self, label: str, row: QueueTarget | None, wait_bounds: tuple[float, ...]) -> None:
+        self.label = label
+        self.row = row
+        self.members: set[str] = set()  # names of the queues behind the label, as the broker knows them
+        self.waiting = self.overdue = self.scheduled = self.reserved = self.running = 0
+        self._undecided = Line(_is_undecided)
+        self._overdue = Line(_is_overdue)
+        self.met = [0, 0]  # first attempts, retries
+        self.missed = [0, 0]
+        self.excluded: dict[str, int] = {}
+        self.retracted = self.expired = 0
+        self.time_to_start = Histogram(wait_bounds)
+        self.runtime = Histogram(RUNTIME_BOUNDS)
+        self.last_minutes = MinuteWindow(wait_bounds)
+        self.waits_by_source: dict[str, int] = {}
+        self.last_sent_at = self.last_start_at = 0.0
+        self.ready_messages: dict[str, int] = {}  # by member
+
+    @property
+    def target_seconds(self) -> float | None:
+        """The target in force; None = none is documented."""
+        return self.row.target_seconds if self.row else None
+
+    # -- who waits
+
+    def schedule(self, attempt: Attempt) -> None:
+        """It is not due yet."""
+        attempt.state = SCHEDULED
+        self.scheduled += 1
+
+    def wait(self, attempt: Attempt) -> None:
+        """It is due now: it waits from here on."""
+        attempt.state = WAITING
+        self.waiting += 1
+        self._undecided.add(attempt)
+
+    def hold(self, attempt: Attempt) -> None:
+        """A worker has taken it from the broker."""
+        attempt.marks |= RECEIVED
+        if attempt.state == WAITING:
+            self.reserved += 1
+
+    def release(self, attempt: Attempt) -> None:
+        """The worker that had it holds it no longer, and did not start it."""
+        attempt.marks &= ~RECEIVED
+        if attempt.state == WAITING:
+            self.reserved -= 1
+
+    def become_due(self, attempt: Attempt) -> None:
+        """Its eta has come."""
+        self.scheduled -= 1
+        self.wait(attempt)
+        if attempt.marks & RECEIVED:
+            self.reserved += 1
+
+    def leave(self, attempt: Attempt, state: int) -> None:
+        """It starts, ends or expires: it waits no longer."""
+        if attempt.state == WAITING:
+            self.waiting -= 1
+            if attempt.decision != OPEN:
+                self.overdue -= 1
+            if attempt.marks & RECEIVED:
+                self.reserved -= 1
+        elif attempt.state == SCHEDULED:
+            self.scheduled -= 1
+        attempt.state = state
+
+    def sweep(self) -> None:
+        """Drop some of those who left from the middle of the lines, where they are many."""
+        if self._undecided.entries > 2 * (self.waiting - self.overdue) + SWEEP_ENTRIES // 10:
+            self._undecided.sweep(SWEEP_ENTRIES)
+        if self._overdue.entries > 2 * self.overdue + SWEEP_ENTRIES // 10:
+            self._overdue.sweep(SWEEP_ENTRIES)
+
+    def oldest_waiting(self) -> Attempt | None:
+        """Who became due first of those who wait."""
+        heads = [head for head in (self._overdue.head(), self._undecided.head()) if head is not None]
+        return min(heads, key=lambda attempt: attempt.eligible_at, default=None)
+
+    def newest_waiting(self) -> Attempt | None:
+        """Who became due last of those who wait."""
+        tails = [tail for tail in (self._overdue.newest(), self._undecided.newest()) if tail is not None]
+        return max(tails, key=lambda attempt: attempt.eligible_at, default=None)
+
+    # -- what was promised
+
+    def pass_deadlines(self, until: float, observed_since: float, limit: int) -> int:
+        """Decide those whose target has passed while they still wait; returns how many were decided.
+
+        `until`: the stream has been read that far. A wait that began before
+        `observed_since` overlaps a gap in the stream: its start may have been
+        missed, so nothing is held against the queue.
+        """
+        target = self.target_seconds
+        if target is None:
+            return 0
+        decided = 0
+        while decided < limit:
+            attempt = self._undecided.head()
+            if attempt is None or attempt.eligible_at + target > until:
+                break
+            self._undecided.pop()
+            if attempt.eligible_at < observed_since:
+                self.exclude(attempt, "unobserved")
+            else:
+                self.miss(attempt)
+            self.overdue += 1
+            self._overdue.add(attempt)
+            decided += 1
+        return decided
+
+    def judge_start(self, attempt: Attempt, wait_seconds: float) -> None:
+        """It started after this wait: met, missed, or a miss taken back."""
+        target = self.target_seconds
+        if target is None:
+            return
+        if attempt.decision == OPEN:
+            if wait_seconds > target:
+                self.miss(attempt)
+            else:
+                self._meet(attempt)
+        elif attempt.decision == MISSED and wait_seconds <= target:
+            attempt.decision = RETRACTED
+            self.retracted += 1
+
+    def measure(self, seconds: float, now: float, source: str) -> None:
+        """Count a wait whose length is known."""
+        self.time_to_start.observe(seconds)
+        self.last_minutes.observe(seconds, now)
+        self.waits_by_source[source] = self.waits_by_source.get(source, 0) + 1
+
+    def judge_partial(self, attempt: Attempt, at_least_seconds: float) -> None:
+        """It started, and its wait was that long or longer: a miss is certain, a hit is not."""
+        target = self.target_seconds
+        if target is None or attempt.decision != OPEN:
+            return
+        if at_least_seconds > target:
+            self.miss(attempt)
+        else:
+            self.exclude(attempt, "wait_unknown")
+
+    def judge_end(self, attempt: Attempt, at: float) -> None:
+        """It ended, and no start was seen: it started at `at` or earlier."""
+        if attempt.decision == OPEN and attempt.eligible_at:
+            judge = self.judge_start if attempt.sent_at else self.judge_partial
+            judge(attempt, at - attempt.eligible_at)
+
+    def judge_revoked(self, attempt: Attempt, at: float) -> None:
+        """A caller took it back: held against nobody, if the target had not passed by then."""
+        if attempt.decision != OPEN or self.target_seconds is None:
+            return
+        if attempt.eligible_at and at > attempt.eligible_at + self.target_seconds:
+            self.miss(attempt)
+        else:
+            self.exclude(attempt, "revoked")
+
+    def expire(self, attempt: Attempt) -> None:
+        """Its expiry passed before it could start: a promise broken, not a task less."""
+        self.leave(attempt, EXPIRED)
+        self.expired += 1
+        if attempt.decision == OPEN and self.target_seconds is not None:
+            self.miss(attempt)
+
+    def miss(self, attempt: Attempt) -> None:
+        """Count a miss (or an exclusion, where the task's name is not judged)."""
+        if attempt.series.judged:
+            attempt.decision = MISSED
+            self.missed[attempt.retries > 0] += 1
+        else:
+            self.exclude(attempt, "not_judged")
+
+    def exclude(self, attempt: Attempt, reason: str) -> None:
+        """Count as not judged."""
+        attempt.decision = EXCLUDED
+        self.excluded[reason] = self.excluded.get(reason, 0) + 1
+
+    def _meet(self, attempt: Attempt) -> None:
+        if attempt.series.judged:
+            attempt.decision = MET
+            self.met[attempt.retries > 0] += 1
+        else:
+            self.exclude(attempt, "not_judged")
+
+    # -- what it looks like
+
+    def slo_view(self) -> SloView:
+        """The promise's counters."""
+        return SloView(
+            met_first=self.met[0],
+            met_retry=self.met[1],
+            missed_first=self.missed[0],
+            missed_retry=self.missed[1],
+            excluded=dict(self.excluded),
+            retracted=self.retracted,
+            expired=self.expired,
+        )
+
+    def recent_view(self, now: float) -> RecentView:
+        """Quantiles of the last minutes."""
+        counts = self.last_minutes.counts(now)
+        bounds = self.time_to_start.bounds
+        return RecentView(
+            started=sum(counts),
+            p50_seconds=quantile(bounds, counts, 0.5),
+            p95_seconds=quantile(bounds, counts, 0.95),
+        )
+
+
+def histogram_view(histogram: Histogram) -> HistogramView:
+    """A copy that does not change any more."""
+    return HistogramView(counts=tuple(histogram.counts), sum_seconds=histogram.sum_seconds)

@@ -1,0 +1,154 @@
+"""Workers by their full node names: heard, asked, gone."""
+
+from collections.abc import Iterator
+
+from core.attempt import RUNNING, WAITING, Attempt
+from core.events import Event
+from core.snapshot import WorkerView
+
+SILENT_SECONDS = 60.0  # without event or heartbeat: lost
+KEPT_SECONDS = 3600.0  # a lost worker stays on show that long
+IDLE_SECONDS = 4.0  # two heartbeats that say nothing runs: what we thought to run has ended unseen
+MAX_WORKERS = 5_000
+
+
+class Worker:
+    """What one node name has said, and which attempts are in its hands."""
+
+    def __init__(self, name: str, seen_at: float) -> None:
+        self.name = name
+        self.online = True
+        self.last_seen_at = seen_at  # our clock
+        self.task_events = 0
+        self.running: int | None = None  # by its heartbeat
+        self.processed: int | None = None
+        self.idle_since: float | None = None  # its clock: heartbeats have said since then that nothing runs
+        self.idle_seconds = 0.0  # for so long, by its clock
+        self.sw_ver: str | None = None
+        self.pool: str | None = None  # by inspection, like the next two; None = has not answered yet
+        self.slots: int | None = None
+        self.queues: tuple[str, ...] | None = None
+        self.held: dict[str, Attempt] = {}  # by uuid: reserved (and due) or running
+
+    @property
+    def idle_slots(self) -> int | None:
+        """Slots that run nothing; None = not known."""
+        if self.slots is None or self.running is None:
+            return None
+        return max(0, self.slots - self.running)
+
+    def hear(self, event: Event) -> None:
+        """Note what a worker-* event says. The answer to a broadcast heartbeat carries no numbers."""
+        if event.active is not None:
+            self.running = event.active
+            if event.active:
+                self.idle_since = None
+            elif self.idle_since is None:
+                self.idle_since = event.timestamp
+                self.idle_seconds = 0.0
+            else:
+                self.idle_seconds = event.timestamp - self.idle_since
+        if event.processed is not None:
+            self.processed = event.processed
+        if event.sw_ver:
+            self.sw_ver = event.sw_ver
+
+    def ended_unseen(self) -> list[Attempt]:
+        """Attempts that we take to run while the worker has long said that nothing does (Ignore sends no event)."""
+        if self.idle_since is None or self.idle_seconds < IDLE_SECONDS:
+            return []
+        return [
+            attempt
+            for attempt in self.held.values()
+            if attempt.state == RUNNING and attempt.started_at < self.idle_since
+        ]
+
+    def held_beside_idle_slots(self) -> Iterator[Attempt]:
+        """Waiting attempts that it holds although it has idle slots."""
+        if self.online and self.idle_slots:
+            for attempt in self.held.values():
+                if attempt.state == WAITING:
+                    yield attempt
+
+    def view(self) -> WorkerView:
+        """What is known of it."""
+        return WorkerView(
+            worker=self.name,
+            online=self.online,
+            last_seen_at=self.last_seen_at,
+            running=self.running,
+            processed=self.processed,
+            task_events=self.task_events,
+            sw_ver=self.sw_ver,
+            pool=self.pool,
+            slots=self.slots,
+            queues=self.queues,
+        )
+
+
+class WorkerTable:
+    """All workers heard of, bounded."""
+
+    def __init__(self) -> None:
+        self._workers: dict[str, Worker] = {}
+        self.folded = 0
+        self.lost: dict[str, int] = {}  # reason -> workers
+
+    def __iter__(self) -> Iterator[Worker]:
+        """Walk them in the order in which they were first heard."""
+        return iter(self._workers.values())
+
+    def get(self, name: str) -> Worker | None:
+        """The worker of that name, if it was heard."""
+        return self._workers.get(name)
+
+    def hear(self, name: str, now: float) -> Worker:
+        """The worker of that name, just heard; a lost one is back."""
+        worker = self._workers.get(name)
+        if worker is None:
+            worker = Worker(name, now)
+            if len(self._workers) < MAX_WORKERS:
+                self._workers[name] = worker
+            else:
+                self.folded += 1
+        worker.online = True
+        worker.last_seen_at = now
+        return worker
+
+    def forget(self, name: str) -> None:
+        """It said goodbye."""
+        self._workers.pop(name, None)
+
+    def silent(self, now: float, listening_since: float) -> list[Worker]:
+        """Who has just been silent for too long. A solo worker cannot speak while a task runs, so it is not counted."""
+        return [
+            worker
+            for worker in self._workers.values()
+            if worker.online
+            and worker.pool != "solo"
+            and now - max(worker.last_seen_at, listening_since) > SILENT_SECONDS
+        ]
+
+    def lose(self, worker: Worker, reason: str) -> None:
+        """It went without a goodbye."""
+        worker.online = False
+        self.lost[reason] = self.lost.get(reason, 0) + 1
+
+    def drop_long_lost(self, now: float) -> None:
+        """Take lost ones off the show."""
+        for worker in list(self._workers.values()):
+            if not worker.online and now - worker.last_seen_at > KEPT_SECONDS:
+                del self._workers[worker.name]
+
+    def consumers(self) -> dict[str, list[Worker]]:
+        """Queue name -> live workers that said they read it."""
+        found: dict[str, list[Worker]] = {}
+        for worker in self._workers.values():
+            if worker.online:
+                for queue in worker.queues or ():
+                    found.setdefault(queue, []).append(worker)
+        return found
+
+    def known_queues(self) -> set[str]:
+        """Queue names that any worker on show said it reads, gone or not."""
+        return {queue for worker in self._workers.values() for queue in worker.queues or ()}

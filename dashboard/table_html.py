@@ -1,0 +1,105 @@
+"""The table of queues as HTML. Every text from outside is escaped here, at the place where it is put in."""
+
+from collections.abc import Sequence
+from html import escape
+
+from core.verdict import Verdict
+from core.words import duration
+from dashboard.overview_table import Row
+from dashboard.words import moment, times
+
+VERDICT_WORDS = {verdict.value: verdict.value.replace("_", " ") for verdict in Verdict}
+_CALM = {Verdict.QUIET, Verdict.OK}
+
+NOTHING = '<span class="slo-faint">–</span>'
+NOT_KNOWN = '<abbr class="slo-faint" title="not known yet">?</abbr>'
+
+_HEAD = """
+<thead>
+<tr>
+<th scope="col" rowspan="2">Verdict</th><th scope="col" rowspan="2">Queue</th>
+<th scope="col" rowspan="2" class="slo-n">Target</th>
+<th scope="col" rowspan="2" class="slo-n">Oldest wait<br>against target</th>
+<th scope="colgroup" colspan="2" class="slo-group">Time to start, last 15 min</th>
+<th scope="colgroup" colspan="4" class="slo-group">Tasks</th>
+<th scope="col" rowspan="2" class="slo-n">Ready<br>messages</th>
+<th scope="col" rowspan="2">Reason</th>
+</tr>
+<tr>
+<th scope="col" class="slo-n">p50</th><th scope="col" class="slo-n">p95</th>
+<th scope="col" class="slo-n">waiting</th><th scope="col" class="slo-n">overdue</th>
+<th scope="col" class="slo-n">scheduled</th><th scope="col" class="slo-n">running/slots</th>
+</tr>
+</thead>
+"""
+
+
+def queue_table(rows: Sequence[Row], at: float, label: str) -> str:
+    """Lay out the rows in the order given. `at` is the moment of the snapshot they are from."""
+    body = "".join(_line(row, at) for row in rows)
+    return f'<table class="slo-queues" aria-label="{escape(label)}">{_HEAD}<tbody>{body}</tbody></table>'
+
+
+def verdict_chip(verdict: str, text: str) -> str:
+    """Colour a text as the verdict is coloured."""
+    known = verdict if verdict in VERDICT_WORDS else Verdict.BLIND.value
+    return f'<span class="slo-chip slo-{known}">{escape(text)}</span>'
+
+
+def _line(row: Row, at: float) -> str:
+    calm = ' class="slo-calm"' if row.verdict in _CALM else ""
+    overdue = NOTHING if row.overdue is None else _number(row.overdue, is_bad=True)
+    cells = (
+        verdict_chip(row.verdict, VERDICT_WORDS.get(row.verdict, row.verdict)),
+        _target(row),
+        _oldest(row, at),
+        _seconds(row.p50_seconds, row.target_seconds),
+        _seconds(row.p95_seconds, row.target_seconds),
+        _number(row.waiting),
+        overdue,
+        _number(row.scheduled),
+        f'{_number(row.running)}<span class="slo-faint">/</span>{_known(row.slots)}',
+        _known(row.ready_messages),
+    )
+    numbers = "".join(f'<td class="slo-n">{cell}</td>' for cell in cells[1:])
+    name = f'<th scope="row">{escape(row.queue)}</th>'
+    return f'<tr{calm}><td>{cells[0]}</td>{name}{numbers}<td class="slo-reason">{escape(row.reason)}</td></tr>'
+
+
+def _target(row: Row) -> str:
+    if row.target_seconds is None:
+        return '<span class="slo-faint">no target</span>'
+    by_class = "" if row.target_class is None else f"<small>{escape(row.target_class)}</small> "
+    return f'<span class="slo-spread">{by_class}<span>{duration(row.target_seconds)}</span></span>'
+
+
+def _oldest(row: Row, at: float) -> str:
+    if row.oldest_wait_seconds is None:
+        return NOTHING
+    wait = duration(row.oldest_wait_seconds)
+    if row.target_ratio is None:
+        return wait
+    # The bar is two targets long: its middle, marked, is the target.
+    width_percent = min(100.0, 50.0 * row.target_ratio)
+    bar = f'<span class="slo-bar" aria-hidden="true"><span style="width:{width_percent:.0f}%"></span></span>'
+    if row.late_since_at is None:
+        return f'<span class="slo-spread">{bar}<span>{wait}</span></span>'
+    since = f"{times(row.target_ratio)}, late since {moment(row.late_since_at, at)}"
+    return f'<span class="slo-over"><span class="slo-spread">{bar}<b>{wait}</b></span> <small>{since}</small></span>'
+
+
+def _seconds(seconds: float | None, target_seconds: float | None) -> str:
+    if seconds is None:
+        return NOTHING
+    is_over = target_seconds is not None and seconds > target_seconds
+    return f'<span class="slo-over">{duration(seconds)}</span>' if is_over else duration(seconds)
+
+
+def _known(number: int | None) -> str:
+    return NOT_KNOWN if number is None else _number(number)
+
+
+def _number(number: int, *, is_bad: bool = False) -> str:
+    if not number:
+        return '<span class="slo-faint">0</span>'
+    return f'<b class="slo-over">{number:,}</b>' if is_bad else f"{number:,}"

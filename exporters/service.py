@@ -1,0 +1,238 @@
+"""The exporter: one ledger, and the threads that feed it, let it age, and show it."""
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from core.alert import AlertBoard
+from core.events import Event, decode
+from core.ledger import Identity, Ledger
+from core.snapshot import Snapshot
+from core.targets import TargetTable
+from exporters.broker import Broker, RedisLink
+from exporters.envelope import EnvelopeError, body_of
+from exporters.http import ExporterServer, Readiness
+from exporters.inspector import Inspector
+from exporters.redis_probe import ready_messages
+from exporters.redis_stream import BROKER_ERRORS, RedisStream
+from exporters.settings import ExporterSettings
+from history.board_file import BOARD_FILE, read_board
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+PROBE_SECONDS = 5.0
+INSPECT_SECONDS = 30.0
+INSPECT_AGAIN_SECONDS = 2.0  # between inspections while a worker has not answered yet
+
+
+class ExporterService:
+    """Owns the ledger and its lock; a stream's sink and the HTTP server's source."""
+
+    def __init__(
+        self,
+        settings: ExporterSettings,
+        targets: TargetTable,
+        *,
+        version: str = "",
+        reload_targets: Callable[[], TargetTable | None] | None = None,
+    ) -> None:
+        """Nothing is started or connected yet.
+
+        `reload_targets` is asked every few seconds: None = the file is as it was;
+        a ValueError = it is broken, and older targets stay in force.
+
+        Raises:
+            BrokerUrlError: the broker URL makes no sense.
+        """
+        self._settings = settings
+        self._broker = Broker(settings.broker_url)
+        self._reload_targets = reload_targets
+        self._lock = threading.Lock()
+        self._ledger = Ledger(
+            targets.divided_by(settings.target_divisor),
+            started_at=time.time(),
+            identity=Identity(
+                version=version,
+                broker=self._broker.display_url,
+                labels=settings.static_labels,
+                target_divisor=settings.target_divisor,
+            ),
+            unjudged=settings.unjudged_names,
+        )
+        self._stop = threading.Event()
+        self._inspect_soon = threading.Event()
+        self.server = ExporterServer(settings.host, settings.port, self)
+
+    # -- life
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until asked to stop; the first scrape is answered before the broker is.
+
+        Raises:
+            PortTakenError, AddressError: the address cannot be listened on.
+        """
+        self.server.start()
+        stream = RedisStream(self._broker, self)
+        loops = {
+            "stream": lambda: stream.run(self._stop),
+            "ticker": lambda: self._every(TICK_SECONDS, self._tick),
+            "probe": self._probe_always,
+            "inspector": self._inspect_always,
+        }
+        threads = [threading.Thread(target=loop, name=name, daemon=True) for name, loop in loops.items()]
+        gc.freeze()  # what was imported is not searched for garbage again
+        for thread in threads:
+            thread.start()
+        try:
+            stop.wait()
+        finally:
+            self._stop.set()
+            self._inspect_soon.set()
+            self.server.stop()
+            for thread in threads:
+                thread.join(timeout=3.0)
+
+    # -- what the stream brings
+
+    def connected(self) -> None:
+        """The stream flows."""
+        with self._lock:
+            self._ledger.stream.connect(time.time())
+        self._inspect_soon.set()
+
+    def disconnected(self) -> None:
+        """The stream is cut."""
+        with self._lock:
+            self._ledger.lose_broker(time.time())
+
+    def take(self, messages: Sequence[bytes]) -> None:
+        """Read messages and apply their events; only the second half needs the lock."""
+        events: list[Event] = []
+        undecodable = 0
+        for message in messages:
+            try:
+                found, bad = decode(body_of(message))
+            except EnvelopeError:
+                logger.debug("message dropped", exc_info=True)
+                undecodable += 1
+                continue
+            events += found
+            undecodable += bad
+        with self._lock:
+            now = time.time()
+            apply = self._ledger.apply
+            for event in events:
+                apply(event, now)
+            self._ledger.undecodable += undecodable
+
+    def marked(self, sent_at: float) -> None:
+        """The stream has been read up to here."""
+        with self._lock:
+            self._ledger.stream.mark(sent_at, time.time())
+
+    # -- what the pages show
+
+    def snapshot(self) -> Snapshot:
+        """Everything at this moment, with the evaluator's alerts where there is one."""
+        with self._lock:
+            snapshot = self._ledger.snapshot(time.time())
+        board = self._board()
+        return snapshot if board is None else msgspec.structs.replace(snapshot, alerts=board)
+
+    def readiness(self) -> Readiness:
+        """Whether the numbers can be relied on now."""
+        with self._lock:
+            reason = self._ledger.stream.blind_reason(time.time())
+        return Readiness(ready=reason is None, reasons=() if reason is None else (reason,))
+
+    def _board(self) -> AlertBoard | None:
+        path = self._settings.state_dir and Path(self._settings.state_dir) / BOARD_FILE
+        return read_board(path) if path else None
+
+    # -- what time brings
+
+    def _tick(self) -> None:
+        more = True
+        while more and not self._stop.is_set():
+            with self._lock:
+                more = self._ledger.tick(time.time())
+                unasked = any(worker.online and worker.queues is None for worker in self._ledger.workers)
+            time.sleep(0)  # the stream may want the lock
+        if unasked:
+            self._inspect_soon.set()
+
+    def _check_targets(self) -> None:
+        if self._reload_targets is None:
+            return
+        try:
+            targets = self._reload_targets()
+        except ValueError as error:
+            logger.error("targets file broken, older targets stay in force: %s", error)  # noqa: TRY400 - no traceback
+            with self._lock:
+                self._ledger.targets_valid = False
+            return
+        if targets is not None:
+            with self._lock:
+                self._ledger.replace_targets(targets.divided_by(self._settings.target_divisor))
+                self._ledger.targets_valid = True
+            logger.info("targets reloaded rows=%d", len(targets.rows))
+
+    # -- what the broker and the workers are asked
+
+    def _probe_always(self) -> None:
+        link: RedisLink | None = None
+        try:
+            while not self._stop.wait(PROBE_SECONDS if link else TICK_SECONDS):
+                self._check_targets()
+                try:
+                    link = link or RedisLink(self._broker)
+                    with self._lock:
+                        names = self._ledger.queue_names()
+                    lengths = ready_messages(link, names)
+                    with self._lock:
+                        self._ledger.observe_lengths(lengths)
+                except BROKER_ERRORS:  # the stream has said so, or will
+                    logger.debug("probe failed", exc_info=True)
+                    _close(link)
+                    link = None
+        finally:
+            _close(link)
+
+    def _inspect_always(self) -> None:
+        inspector = Inspector(self._broker)
+        try:
+            while not self._stop.wait(INSPECT_AGAIN_SECONDS):
+                self._inspect_soon.wait(INSPECT_SECONDS)
+                self._inspect_soon.clear()
+                if self._stop.is_set():
+                    break
+                try:
+                    inspector.enable_events()
+                    answers = inspector.ask()
+                except BROKER_ERRORS:
+                    logger.debug("inspection failed", exc_info=True)
+                    continue
+                with self._lock:
+                    now = time.time()
+                    self._ledger.observe_inspection(now)
+                    for answer in answers:
+                        self._ledger.observe_worker(
+                            answer.worker, now, queues=answer.queues, slots=answer.slots, pool=answer.pool
+                        )
+        finally:
+            inspector.close()
+
+    def _every(self, seconds: float, act: Callable[[], None]) -> None:
+        while not self._stop.wait(seconds):
+            act()
+
+
+def _close(link: RedisLink | None) -> None:
+    if link is not None:
+        link.close()
