@@ -147,6 +147,7 @@ class AlertService:
 
         Raises:
             AddressError: one of the addresses is none.
+            OSError: the state directory is there and cannot be read.
         """
         self._settings = settings
         self._reader = SnapshotReader(settings.exporter_url)

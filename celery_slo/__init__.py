@@ -1,13 +1,7 @@
-"""The front door: version, console script, and the guard of the import path."""
+"""The front door: the console script, and the guard of the import path."""
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-try:
-    __version__ = version("celery-slo")
-except PackageNotFoundError:  # a checkout on the path, nothing installed
-    __version__ = "0+unknown"
 
 
 def main() -> None:

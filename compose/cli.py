@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-from celery_slo import __version__
+from compose.version import VERSION
 
 COMMANDS = {
     "alerts": "compose.alerts_command:alerts",
@@ -37,6 +37,6 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "CELERY_SLO", "show_default": True},
 )
-@click.version_option(__version__, prog_name="celery-slo")
+@click.version_option(VERSION, prog_name="celery-slo")
 def cli() -> None:
     """Which Celery queues break their promise right now, since when, and why."""

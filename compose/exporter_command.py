@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from celery_slo import __version__
+from compose.version import VERSION
 from compose.options import (
     broker_option,
     env_option,
@@ -73,7 +73,7 @@ def exporter(
             unjudged_names=sli_exclude,
         ),
         table,
-        version=__version__,
+        version=VERSION,
         reload_targets=watch.changed,
     )
     stop = threading.Event()

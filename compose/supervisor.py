@@ -193,8 +193,7 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._asked_by is not None and number != signal.SIGHUP:  # a closing terminal may send two of those
-            self._is_urgent = True
+        self._is_urgent |= self._asked_by is not None and number != signal.SIGHUP  # closing terminals send two
         self._asked_by = self._asked_by or signal.Signals(number).name
 
     def _until(self, condition: Callable[[], bool], deadline: float = math.inf) -> None:
@@ -227,11 +226,9 @@ class Supervisor:
             elif run.phase is Phase.RESTARTING and time.monotonic() >= run.due_at:
                 run.restarts += 1
                 self._launch(run)
-        for run in runs:
-            if run.phase is Phase.WAITING:
-                if not all(self._runs[name].was_ready for name in run.child.after):
-                    break  # the order holds
-                self._launch(run)
+        waiting = [run for run in runs if run.phase is Phase.WAITING]
+        if waiting and all(self._runs[name].was_ready for name in waiting[0].child.after):
+            self._launch(waiting[0])  # the next one after this one was heard of, which keeps the order
 
     def _launch(self, run: _Run) -> None:
         run.phase, run.started_at, run.due_at = Phase.STARTED, time.monotonic(), math.inf

@@ -128,5 +128,6 @@ def _exporter_view(ledger: "Ledger", now: float, blind_reason: str | None) -> Ex
         tracked_attempts=len(ledger.lives),
         folded=ledger.series.folded + ledger.workers.folded + ledger.lives.refused,
         negative_waits=ledger.lives.negative_waits,
+        workers_lost={"silent": 0, **ledger.workers.lost},
         targets_valid=ledger.targets_valid,
     )

@@ -115,6 +115,7 @@ class ExporterView(msgspec.Struct, frozen=True, kw_only=True):
     folded: int  # label values counted under (other)
     negative_waits: int  # clipped to 0: clocks disagree
     targets_valid: bool  # False = the file on disk is broken, older targets are in force
+    workers_lost: dict[str, int] = {}  # reason -> workers that went without a goodbye
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

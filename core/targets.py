@@ -249,7 +249,7 @@ def _contradictions(row: QueueTarget, cells: Mapping[str, str], refused: set[str
 
 
 def _number(cell: str, below: float = float("inf"), meaning: str = "a number of seconds above 0") -> float:
-    if re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", cell) and 0 < float(cell) < below:
+    if re.fullmatch(r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", cell) and 0 < float(cell) < below:
         return float(cell)
     raise ValueError(f"is not {meaning}")
 

@@ -54,7 +54,9 @@ def _alert_table(alerts: Sequence[AlertView], snapshot: Snapshot, label: str) ->
     runbooks = {view.queue: view.target.runbook_url for view in snapshot.queues if view.target is not None}
     lines = "".join(_alert_line(alert, snapshot.at, runbooks) for alert in alerts)
     head = "".join(f'<th scope="col">{name}</th>' for name in ("State", "Queue", "Alert", "For", "Since", "Cause"))
-    return f'<table class="slo-alerts" aria-label="{label}"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
+    return (
+        f'<table class="slo-alerts" aria-label="{label}"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
+    )
 
 
 def _alert_line(alert: AlertView, now: float, runbooks: dict[str, str]) -> str:

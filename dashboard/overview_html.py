@@ -16,7 +16,7 @@ from dashboard.words import age
 
 _LEGEND = (
     "Waits are as of the snapshot, moments in UTC. The bar is two targets long, its mark is the target. "
-    "– nothing to measure, ? not known yet. Time to start counts from sent, or from the eta if that is later."
+    "&ndash; nothing to measure, ? not known yet. Time to start counts from sent, or from the eta if that is later."
 )
 _HOW_TO_BEGIN = (
     "A queue appears here as soon as it has a row in queue_targets.csv, or within seconds of its first task."

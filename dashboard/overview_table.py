@@ -29,7 +29,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     running: int
     slots: int | None  # None = not known yet
     ready_messages: int | None  # None = not observed
-    runbook_url: str  # "" = none
 
     @property
     def is_late(self) -> bool:
@@ -70,7 +69,6 @@ def _row(view: QueueView, now: float) -> Row:
         running=view.running,
         slots=view.slots,
         ready_messages=view.ready_messages,
-        runbook_url="" if target is None else target.runbook_url,
     )
 
 

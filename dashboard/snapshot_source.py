@@ -100,4 +100,4 @@ def _why(error: requests.RequestException) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror[0].lower() + cause.strerror[1:]
         cause = cause.__cause__ or cause.__context__
-    return "cannot connect"
+    return "the connection fails"

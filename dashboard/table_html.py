@@ -11,10 +11,14 @@ from dashboard.words import moment, times
 VERDICT_WORDS = {verdict.value: verdict.value.replace("_", " ") for verdict in Verdict}
 _CALM = {Verdict.QUIET, Verdict.OK}
 
-NOTHING = '<span class="slo-faint">–</span>'
+NOTHING = '<span class="slo-faint">&ndash;</span>'
 NOT_KNOWN = '<abbr class="slo-faint" title="not known yet">?</abbr>'
 
-_HEAD = """
+# Widths in em, so that columns stand still while numbers change; the reason takes what is left.
+_WIDTHS_EM = (8, 15, 7.7, 12, 6, 6, 4.4, 4.6, 5.3, 6.6, 5)
+_COLUMNS = "".join(f'<col style="width:{width}em">' for width in _WIDTHS_EM) + "<col>"
+_HEAD = f"""
+<colgroup>{_COLUMNS}</colgroup>
 <thead>
 <tr>
 <th scope="col" rowspan="2">Verdict</th><th scope="col" rowspan="2">Queue</th>

@@ -13,10 +13,10 @@ def age(seconds: float) -> str:
 
 
 def times(ratio: float) -> str:
-    """Say how many times over: `1.04×`, `3.2×`, `24×`."""
+    """Say how many times over: `1.04x`, `3.2x`, `24x`."""
     if ratio < 2:  # noqa: PLR2004 - close to the target, a hundredth tells over from under
-        return f"{ratio:.2f}×"
-    return f"{ratio:.1f}×" if ratio < 9.95 else f"{round(ratio):,}×"  # noqa: PLR2004 - 9.95 would read 10.0
+        return f"{ratio:.2f}x"
+    return f"{ratio:.1f}x" if ratio < 9.95 else f"{round(ratio):,}x"  # noqa: PLR2004 - reads 10.0
 
 
 def moment(at: float, now: float) -> str:

@@ -43,6 +43,7 @@ EXPORTER_VALUES: tuple[tuple[Metric, ValueOf[ExporterView]], ...] = (
 EXPORTER_SPLITS: tuple[tuple[Metric, ValuesOf[ExporterView]], ...] = (
     (metrics.EXPORTER_EVENTS, lambda exporter: exporter.events),
     (metrics.EXPORTER_ATTRIBUTION, lambda exporter: exporter.attribution),
+    (metrics.WORKERS_LOST, lambda exporter: exporter.workers_lost),
 )
 QUEUE_VALUES: tuple[tuple[Metric, ValueOf[QueueView]], ...] = (
     (metrics.QUEUE_TARGET_SECONDS, lambda queue: target.target_seconds if (target := _promise(queue)) else None),

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from core.snapshot import Snapshot
+from core.targets import QueueTarget
 from exporters.exposition import OPENMETRICS, PROMETHEUS_TEXT, prefers_openmetrics, render, wishes
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,9 @@ class ExporterSource(Protocol):
     def readiness(self) -> Readiness:
         """Say whether the numbers can be relied on."""
 
+    def targets(self) -> tuple[QueueTarget, ...]:
+        """Return the rows in force, processes included."""
+
 
 class ExporterServer:
     """Serves the pages of one source from a background thread, until it is stopped."""
@@ -99,7 +103,7 @@ class ExporterServer:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
-            pass
+            self._server.end_connections()
             self._server = None
 
     def _listen(self) -> "_Server":
@@ -260,8 +264,7 @@ def _snapshot(source: ExporterSource, _accept: str) -> Answer:
 
 
 def _targets(source: ExporterSource, _accept: str) -> Answer:
-    rows = [queue.target for queue in source.snapshot().queues if queue.target]
-    return HTTPStatus.OK, JSON, msgspec.json.encode(rows)
+    return HTTPStatus.OK, JSON, msgspec.json.encode(source.targets())
 
 
 def _healthz(_source: ExporterSource, _accept: str) -> Answer:

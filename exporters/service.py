@@ -13,7 +13,7 @@ from core.alert import AlertBoard
 from core.events import Event, decode
 from core.ledger import Identity, Ledger
 from core.snapshot import Snapshot
-from core.targets import TargetTable
+from core.targets import QueueTarget, TargetTable
 from exporters.broker import Broker, RedisLink
 from exporters.envelope import EnvelopeError, body_of
 from exporters.http import ExporterServer, Readiness
@@ -29,6 +29,7 @@ TICK_SECONDS = 1.0
 PROBE_SECONDS = 5.0
 INSPECT_SECONDS = 30.0
 INSPECT_AGAIN_SECONDS = 2.0  # between inspections while a worker has not answered yet
+HURRIES = 5  # a worker that does not answer so many is asked with the others only
 
 
 class ExporterService:
@@ -67,6 +68,7 @@ class ExporterService:
         )
         self._stop = threading.Event()
         self._inspect_soon = threading.Event()
+        self._unanswered: dict[str, int] = {}  # online worker without an answer -> how often it was asked in a hurry
         self.server = ExporterServer(settings.host, settings.port, self)
 
     # -- life
@@ -151,6 +153,11 @@ class ExporterService:
             reason = self._ledger.stream.blind_reason(time.time())
         return Readiness(ready=reason is None, reasons=() if reason is None else (reason,))
 
+    def targets(self) -> tuple[QueueTarget, ...]:
+        """The rows in force, processes included."""
+        with self._lock:
+            return self._ledger.series.targets.rows
+
     def _board(self) -> AlertBoard | None:
         path = self._settings.state_dir and Path(self._settings.state_dir) / BOARD_FILE
         return read_board(path) if path else None
@@ -162,9 +169,10 @@ class ExporterService:
         while more and not self._stop.is_set():
             with self._lock:
                 more = self._ledger.tick(time.time())
-                unasked = any(worker.online and worker.queues is None for worker in self._ledger.workers)
+                silent = {worker.name for worker in self._ledger.workers if worker.online and worker.queues is None}
             time.sleep(0)  # the stream may want the lock
-        if unasked:
+        self._unanswered = {name: self._unanswered.get(name, 0) for name in silent}
+        if any(times < HURRIES for times in self._unanswered.values()):
             self._inspect_soon.set()
 
     def _check_targets(self) -> None:
@@ -218,6 +226,7 @@ class ExporterService:
                 except BROKER_ERRORS:
                     logger.debug("inspection failed", exc_info=True)
                     continue
+                self._unanswered = {name: times + 1 for name, times in self._unanswered.items()}
                 with self._lock:
                     now = time.time()
                     self._ledger.observe_inspection(now)

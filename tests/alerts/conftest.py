@@ -8,9 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import msgspec
 import pytest
 
+from alerts.service import AlertService, AlertSettings
 from core.snapshot import ExporterView, HistogramView, QueueView, RecentView, SloView, Snapshot
 from core.targets import Page, QueueTarget
 from core.verdict import Verdict
+from history.board_file import read_board
 
 NO_VALUES = HistogramView(counts=(0,), sum_seconds=0.0)
 
@@ -191,3 +193,72 @@ def eventually():
             time.sleep(0.005)
 
     return _eventually
+
+
+class Scene:
+    """A service that looks often at a fake exporter, and what it writes."""
+
+    def __init__(self, exporter, state_dir, eventually):
+        self.exporter = exporter
+        self.state_dir = state_dir
+        self.eventually = eventually
+        self._running = []
+
+    def run(self, **settings):
+        """Start a service; the settings are its receivers and what else differs."""
+        defaults = {"interval_seconds": 0.02, "resend_seconds": 0.2, "retry_seconds": 0.05, "state_dir": self.state_dir}
+        service = AlertService(AlertSettings(exporter_url=self.exporter.url(), **defaults | settings))
+        stop = threading.Event()
+        thread = threading.Thread(target=service.run, args=(stop,))
+        thread.start()
+        self._running.append((stop, thread))
+
+    def end(self):
+        """End every service, as a signal would."""
+        for stop, thread in self._running:
+            stop.set()
+            thread.join(20)
+            assert not thread.is_alive()
+        self._running.clear()
+
+    @property
+    def board(self):
+        return read_board(self.state_dir / "alerts.json")
+
+    @property
+    def alert(self):
+        return self.board.alerts[0] if self.board is not None and self.board.alerts else None
+
+    @property
+    def undelivered(self):
+        return {} if self.board is None else self.board.undelivered
+
+    def is_state(self, state):
+        return lambda: self.alert is not None and self.alert.state == state
+
+
+@pytest.fixture
+def scene(listen, eventually, tmp_path):
+    scene = Scene(listen(), tmp_path, eventually)
+    yield scene
+    scene.end()
+
+
+@pytest.fixture
+def late(queue, target):
+    """Make the queue `mail`, late since a minute; it fires almost at once."""
+    row = target(page_after_seconds=0.001)
+    return queue(
+        target=row,
+        verdict=Verdict.LATE,
+        reason="all 4 slots are busy; 1 task waiting",
+        oldest_waiting_at=time.time() - 60,
+        waiting=1,
+        overdue=1,
+    )
+
+
+@pytest.fixture
+def fine(queue, target):
+    """Make the queue `mail` with nothing in it."""
+    return queue(target=target(page_after_seconds=0.001))

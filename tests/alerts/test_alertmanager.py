@@ -103,6 +103,18 @@ def test_alert_that_fires_again_is_no_longer_resolved(listen):
     assert ends(server.posts) == [["2027-01-15T08:04:00Z"]]
 
 
+def test_alert_that_fires_again_during_the_last_resolved_post_is_not_forgotten(listen):
+    server = listen()
+    client = Alertmanager(server.url())
+    client.take([RESOLVED], [RESOLVED])
+    server.during = [lambda: client.take([FIRING], [FIRING])]
+
+    client.deliver(NOW + 900)
+    client.deliver(NOW + 901)
+
+    assert ends(server.posts) == [["2027-01-15T07:59:30Z"], ["2027-01-15T08:19:01Z"]]
+
+
 def test_resolve_while_it_was_down_is_delivered_when_it_is_back(listen):
     server = listen()
     client = Alertmanager(server.url())

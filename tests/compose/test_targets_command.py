@@ -50,13 +50,14 @@ def test_check_counts_one_row_as_one(file):
 def test_check_tells_every_problem_and_exits_with_2(file):
     file.write_text("queue,kind,target_seconds\nmail,quue,abc\n\nsms,,-1,\n")
 
-    assert check(file) == (
-        2,
-        "",
-        f'{file}: line 2, column kind: "quue" is not one of queue, process, pattern, task\n'
-        f'{file}: line 2, column target_seconds: "abc" is not a number of seconds above 0\n'
-        f"{file}: line 4: 4 cells, 3 columns; a comma needs quotes\n",
-    )
+    code, output, errors = check(file)
+
+    assert (code, output) == (2, "")
+    assert errors.splitlines() == [
+        f'{file}: line 2, column kind: "quue" is not one of queue, process, pattern, task',
+        f'{file}: line 2, column target_seconds: "abc" is not a number of seconds above 0',
+        f"{file}: line 4: 4 cells, 3 columns; a comma needs quotes",
+    ]
 
 
 def test_check_says_in_one_line_that_a_file_is_not_there(file):

@@ -181,6 +181,7 @@ def busy():
         events_undecodable=1,
         reconnects=2,
         attribution={"sent": 130},
+        workers_lost={"silent": 2},
         tracked_attempts=15,
         folded=6,
         negative_waits=3,

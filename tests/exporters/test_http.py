@@ -40,6 +40,9 @@ class Source:
     def readiness(self):
         return self.ready
 
+    def targets(self):
+        return tuple(queue.target for queue in self.now.queues if queue.target)
+
 
 @pytest.fixture
 def source(busy):
@@ -87,7 +90,6 @@ def read_all(client):
         (PROMETHEUS_2, OPENMETRICS),
         ("text/html, Application/OpenMetrics-Text ; q=0.9, */*; q=0.8", OPENMETRICS),
         ("application/openmetrics-text;q=0.2, text/plain", PROMETHEUS_TEXT),
-        ("application/openmetrics-text;q=0", PROMETHEUS_TEXT),
         ("application/openmetrics-text;q=much", PROMETHEUS_TEXT),
         ("*/*", PROMETHEUS_TEXT),
         ("", PROMETHEUS_TEXT),
@@ -135,7 +137,6 @@ def test_it_is_healthy_also_when_it_is_not_ready(serve, source):
     source.now, source.ready = RuntimeError("no snapshot yet"), Readiness(ready=False)
 
     page = ask(serve(), "/healthz")
-
     assert (page.status, page.headers["Content-Type"], page.body) == (200, PLAIN, b"ok\n")
 
 
@@ -188,11 +189,13 @@ def test_a_request_that_is_none_is_400_in_one_line(serve):
 @pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/snapshot", "/api/v1/targets", "/readyz", "/nowhere"])
 def test_head_is_get_without_the_body(serve, path):
     server = serve()
+    get = ask(server, path)
+    with connect(server) as client:  # the standard library's client would not read a body
+        client.sendall(f"HEAD {path} HTTP/1.0\r\n\r\n".encode())
+        head, body = read_all(client).split(b"\r\n\r\n")
 
-    get, head = ask(server, path), ask(server, path, "HEAD")
-
-    assert (head.status, head.body) == (get.status, b"")
-    assert int(head.headers["Content-Length"]) == len(get.body)
+    assert (int(head.split()[1]), body) == (get.status, b"")
+    assert f"\r\nContent-Length: {len(get.body)}\r\n".encode() in head + b"\r\n"
 
 
 def test_a_connection_serves_many_requests(serve):
@@ -287,10 +290,8 @@ def test_a_stopped_server_frees_its_port_and_its_clients(serve):
     with open_client(server) as client:
         client.request("GET", "/healthz")
         client.getresponse().read()
-
         server.stop()
         server.stop()
-
         assert client.sock.recv(1) == b""
     assert ask(serve(port=server.port), "/healthz").status == 200
 
