@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from alerts.endpoint import Endpoint, EndpointError
 from alerts.evaluator import RESOLVED_KEPT_SECONDS, Identity, identity
-from alerts.webhook import Endpoint, EndpointError, PostedAlert, posted
+from alerts.posted import PostedAlert, posted
 from core.alert import AlertState, AlertView
 
 FIRING_LASTS_SECONDS = 240.0

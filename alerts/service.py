@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from alerts.alertmanager import Alertmanager
+from alerts.endpoint import TIMEOUT_SECONDS, Endpoint, EndpointError
 from alerts.evaluator import changes, evaluate
-from alerts.webhook import TIMEOUT_SECONDS, Endpoint, EndpointError, Webhook
+from alerts.webhook import Webhook
 from core.alert import AlertBoard, AlertView
 from core.snapshot import Snapshot
 from history.board_file import BOARD_FILE, restore_file, write_board

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from compose.options import env_option, log_level_option, state_dir_option
+from compose.options import env_option, fail, log_level_option, state_dir_option
 
 
 @click.group()
@@ -45,18 +45,23 @@ def run(
     interval_seconds: float,
 ) -> None:
     """Evaluate the exporter's snapshot and tell the receivers, until stopped."""
-    from alerts.service import AlertService, AlertSettings  # noqa: PLC0415 - requests takes 0.1 s to import
+    from alerts.endpoint import AddressError  # noqa: PLC0415 - requests takes 0.1 s to import
+    from alerts.service import AlertService, AlertSettings  # noqa: PLC0415
 
-    service = AlertService(
-        AlertSettings(
-            exporter_url=exporter_url,
-            interval_seconds=interval_seconds,
-            alertmanager_urls=alertmanager_url,
-            webhook_urls=webhook_url,
-            state_dir=state_dir,
-            dashboard_url=dashboard_url,
-        )
+    settings = AlertSettings(
+        exporter_url=exporter_url,
+        interval_seconds=interval_seconds,
+        alertmanager_urls=alertmanager_url,
+        webhook_urls=webhook_url,
+        state_dir=state_dir,
+        dashboard_url=dashboard_url,
     )
+    try:
+        service = AlertService(settings)
+    except AddressError as error:
+        fail(f"--exporter-url, --alertmanager-url or --webhook-url: {error}")
+    except OSError as error:
+        fail(f"--state-dir {state_dir}: {error.strerror}")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from compose.version import VERSION
 from compose.options import (
     broker_option,
     env_option,
@@ -18,6 +17,7 @@ from compose.options import (
     targets_option,
 )
 from compose.targets_file import read_targets
+from compose.version import VERSION
 from core.targets import TargetTable
 
 

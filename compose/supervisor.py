@@ -148,7 +148,9 @@ class Supervisor:
         Raises:
             ChildError: a child cannot work as it is configured; the others still run.
         """
-        self._until(condition, time.monotonic() + timeout_seconds)
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline and not condition() and self._asked_by is None:
+            self._until(condition, min(deadline, time.monotonic() + PROBE_SECONDS))
         if self._failure is not None:
             raise self._failure
         return condition()
@@ -197,6 +199,7 @@ class Supervisor:
         self._asked_by = self._asked_by or signal.Signals(number).name
 
     def _until(self, condition: Callable[[], bool], deadline: float = math.inf) -> None:
+        self._act()
         while not condition() and self._asked_by is None and time.monotonic() < deadline:
             self._turn(deadline)
 
@@ -256,10 +259,8 @@ class Supervisor:
         return f"\x1b[{colour}m{text}\x1b[0m" if os.isatty(2) else text
 
     def _probe(self, run: _Run) -> None:
-        if run.life is None or run.life.pid is None:
-            return
         with suppress(OSError, HTTPException):
-            if is_ready(run.child):
+            if run.life and run.life.pid and is_ready(run.child):
                 run.phase, run.was_ready = Phase.READY, True
                 logger.info("child ready name=%s pid=%s", run.child.name, run.life.pid)
 

@@ -7,7 +7,7 @@ from core.targets import TargetsError, TargetTable, parse_targets
 _ROOT = Path(__file__).resolve().parent.parent  # the checkout, or the folder that the wheel was unpacked into
 
 
-class TargetsFileError(Exception):
+class TargetsFileError(ValueError):
     """The targets file cannot be used; the message has a line for each reason, beginning with the path."""
 
 

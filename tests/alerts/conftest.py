@@ -183,25 +183,25 @@ def listen():
 
 
 @pytest.fixture
-def eventually():
+def wait_until():
     """Wait until a condition holds."""
 
-    def _eventually(condition, seconds=10.0):
+    def _wait_until(condition, seconds=10.0):
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "it did not come true in time"
             time.sleep(0.005)
 
-    return _eventually
+    return _wait_until
 
 
 class Scene:
     """A service that looks often at a fake exporter, and what it writes."""
 
-    def __init__(self, exporter, state_dir, eventually):
+    def __init__(self, exporter, state_dir, wait_until):
         self.exporter = exporter
         self.state_dir = state_dir
-        self.eventually = eventually
+        self.wait_until = wait_until
         self._running = []
 
     def run(self, **settings):
@@ -238,8 +238,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(listen, eventually, tmp_path):
-    scene = Scene(listen(), tmp_path, eventually)
+def scene(listen, wait_until, tmp_path):
+    scene = Scene(listen(), tmp_path, wait_until)
     yield scene
     scene.end()
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from alerts.alertmanager import Alertmanager
-from alerts.webhook import EndpointError
+from alerts.endpoint import EndpointError
 from core.alert import AlertState, AlertView
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z

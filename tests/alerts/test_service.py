@@ -5,8 +5,8 @@ import logging
 import msgspec
 import pytest
 
+from alerts.endpoint import AddressError, EndpointError
 from alerts.service import AlertService, AlertSettings, SnapshotReader
-from alerts.webhook import AddressError, EndpointError
 
 LABELS = {"alertname": "CeleryQueueLate", "queue": "mail", "severity": "critical"}
 FIRED = "alert changed state=firing alertname=CeleryQueueLate queue=mail severity=critical"
@@ -31,10 +31,10 @@ def test_late_queue_reaches_every_receiver_and_the_board(scene, listen, late, ca
         webhook_urls=(hook.url("/hook"),),
         dashboard_url="http://127.0.0.1:8501",
     )
-    scene.eventually(lambda: [LABELS | {"cluster": "eu-1"}] in labels(one))
-    scene.eventually(lambda: [LABELS | {"cluster": "eu-1"}] in labels(two))
-    scene.eventually(lambda: told(hook) == ["firing"])
-    scene.eventually(scene.is_state("firing"))
+    scene.wait_until(lambda: [LABELS | {"cluster": "eu-1"}] in labels(one))
+    scene.wait_until(lambda: [LABELS | {"cluster": "eu-1"}] in labels(two))
+    scene.wait_until(lambda: told(hook) == ["firing"])
+    scene.wait_until(scene.is_state("firing"))
 
     assert hook.posts[0]["alert"]["annotations"]["dashboard_url"] == "http://127.0.0.1:8501/?queue=mail"
     assert scene.alert.labels == LABELS | {"cluster": "eu-1"}
@@ -46,25 +46,25 @@ def test_change_is_told_at_once_whatever_the_interval(scene, listen, late, fine)
     alertmanager, hook = listen(), listen()
     scene.exporter.serve(fine)
     scene.run(alertmanager_urls=(alertmanager.url(),), webhook_urls=(hook.url(),), resend_seconds=60.0)
-    scene.eventually(lambda: alertmanager.posts == [[]])
+    scene.wait_until(lambda: alertmanager.posts == [[]])
 
     scene.exporter.serve(late)
-    scene.eventually(lambda: labels(alertmanager) == [[], [LABELS]])
-    scene.eventually(lambda: told(hook) == ["firing"])
+    scene.wait_until(lambda: labels(alertmanager) == [[], [LABELS]])
+    scene.wait_until(lambda: told(hook) == ["firing"])
 
 
 def test_queue_in_time_again_resolves(scene, listen, late, fine):
     alertmanager, hook = listen(), listen()
     scene.exporter.serve(late)
     scene.run(alertmanager_urls=(alertmanager.url(),), webhook_urls=(hook.url(),))
-    scene.eventually(lambda: told(hook) == ["firing"])
+    scene.wait_until(lambda: told(hook) == ["firing"])
 
     scene.exporter.serve(fine)
-    scene.eventually(lambda: told(hook) == ["firing", "resolved"])
+    scene.wait_until(lambda: told(hook) == ["firing", "resolved"])
     end = hook.posts[1]["alert"]["endsAt"]
 
-    scene.eventually(lambda: any(alert["endsAt"] == end for post in alertmanager.posts for alert in post))
-    scene.eventually(scene.is_state("resolved"))
+    scene.wait_until(lambda: any(alert["endsAt"] == end for post in alertmanager.posts for alert in post))
+    scene.wait_until(scene.is_state("resolved"))
 
 
 def test_exporter_that_is_gone_changes_nothing_and_is_said_once(scene, listen, late, fine, caplog):
@@ -72,16 +72,16 @@ def test_exporter_that_is_gone_changes_nothing_and_is_said_once(scene, listen, l
     alertmanager = listen()
     scene.exporter.serve(late)
     scene.run(alertmanager_urls=(alertmanager.url(),))
-    scene.eventually(scene.is_state("firing"))
+    scene.wait_until(scene.is_state("firing"))
 
     scene.exporter.stop()
-    scene.eventually(lambda: len(caplog.messages) == 2)
+    scene.wait_until(lambda: len(caplog.messages) == 2)
     sent = len(alertmanager.posts)
-    scene.eventually(lambda: len(alertmanager.posts) >= sent + 3)
+    scene.wait_until(lambda: len(alertmanager.posts) >= sent + 3)
     still = scene.alert.state
     scene.exporter.serve(fine)
     scene.exporter.start()
-    scene.eventually(scene.is_state("resolved"))
+    scene.wait_until(scene.is_state("resolved"))
 
     assert still == "firing"
     assert labels(alertmanager)[sent:] == [[LABELS]] * (len(alertmanager.posts) - sent)
@@ -104,10 +104,10 @@ def test_exporter_that_is_gone_changes_nothing_and_is_said_once(scene, listen, l
 def test_answer_that_is_no_snapshot_changes_nothing(scene, late, caplog, answer, reason):
     scene.exporter.serve(late)
     scene.run()
-    scene.eventually(scene.is_state("firing"))
+    scene.wait_until(scene.is_state("firing"))
 
     scene.exporter.status, scene.exporter.content = answer[0], lambda: answer[1]
-    scene.eventually(lambda: caplog.messages)
+    scene.wait_until(lambda: caplog.messages)
 
     assert caplog.messages == [
         f"queues not seen, alerts keep their state exporter={scene.exporter.url()} reason={reason!r}"
@@ -118,12 +118,12 @@ def test_answer_that_is_no_snapshot_changes_nothing(scene, late, caplog, answer,
 def test_blind_exporter_is_said_and_changes_nothing(scene, late, fine, caplog):
     scene.exporter.serve(late)
     scene.run()
-    scene.eventually(scene.is_state("firing"))
+    scene.wait_until(scene.is_state("firing"))
 
     scene.exporter.serve(fine, blind_reason="no marker for 12 s")
-    scene.eventually(lambda: caplog.messages)
+    scene.wait_until(lambda: caplog.messages)
     before = scene.board.at
-    scene.eventually(lambda: scene.board.at > before)
+    scene.wait_until(lambda: scene.board.at > before)
 
     assert caplog.messages == [
         f"queues not seen, alerts keep their state exporter={scene.exporter.url()} reason='no marker for 12 s'"
@@ -151,16 +151,16 @@ def test_receivers_that_are_down_hear_of_all_when_they_are_back(scene, listen, l
     hook.status = 500
     scene.exporter.serve(late)
     scene.run(alertmanager_urls=(alertmanager.url(),), webhook_urls=(hook.url(),))
-    scene.eventually(scene.is_state("firing"))
+    scene.wait_until(scene.is_state("firing"))
     scene.exporter.serve(fine)
-    scene.eventually(scene.is_state("resolved"))
-    scene.eventually(lambda: len(scene.undelivered) == 2)
+    scene.wait_until(scene.is_state("resolved"))
+    scene.wait_until(lambda: len(scene.undelivered) == 2)
     undelivered = scene.undelivered
 
     alertmanager.start()
     hook.status = 200
-    scene.eventually(lambda: told(hook) == ["firing", "resolved"])
-    scene.eventually(lambda: not scene.undelivered)
+    scene.wait_until(lambda: told(hook) == ["firing", "resolved"])
+    scene.wait_until(lambda: not scene.undelivered)
 
     assert undelivered[alertmanager.url()] == "connection refused"
     assert undelivered[hook.url()].startswith("HTTP 500; ")
@@ -177,13 +177,13 @@ def test_receiver_is_said_to_be_down_and_up_once_and_without_its_secrets(scene, 
         alertmanager_urls=(alertmanager.url(credentials="slo:s3cret@"),),
         webhook_urls=(hook.url("/s3cret", "slo:s3cret@"), hook.url("/other")),
     )
-    scene.eventually(lambda: len(scene.undelivered) == 3)
+    scene.wait_until(lambda: len(scene.undelivered) == 3)
     undelivered = scene.undelivered
     tries = len(hook.requests)
-    scene.eventually(lambda: len(hook.requests) >= tries + 6)
+    scene.wait_until(lambda: len(hook.requests) >= tries + 6)
 
     alertmanager.status = hook.status = 200
-    scene.eventually(lambda: not scene.undelivered)
+    scene.wait_until(lambda: not scene.undelivered)
 
     assert undelivered == {
         alertmanager.url(): "HTTP 500: no room",
@@ -209,9 +209,9 @@ def test_receiver_that_hangs_delays_neither_evaluation_nor_the_others(scene, lis
     scene.exporter.serve(late)
 
     scene.run(alertmanager_urls=(hanging.url(), alertmanager.url()))
-    scene.eventually(lambda: [LABELS] in labels(alertmanager))
+    scene.wait_until(lambda: [LABELS] in labels(alertmanager))
     first = scene.board.at
-    scene.eventually(lambda: scene.board.at > first)
+    scene.wait_until(lambda: scene.board.at > first)
 
     assert hanging.posts == []
     hanging.gate.set()
@@ -222,8 +222,8 @@ def test_bug_in_the_evaluation_is_logged_and_the_next_round_goes_on(scene, late,
     with monkeypatch.context() as patch:
         patch.delattr("alerts.service.evaluate")
         scene.run()
-        scene.eventually(lambda: caplog.messages)
-    scene.eventually(scene.is_state("firing"))
+        scene.wait_until(lambda: caplog.messages)
+    scene.wait_until(scene.is_state("firing"))
 
     assert set(caplog.messages) == {"evaluation failed, alerts keep their state"}
 
@@ -234,10 +234,10 @@ def test_bug_in_a_delivery_is_logged_and_the_next_one_goes_on(scene, listen, lat
     with monkeypatch.context() as patch:
         patch.delattr("alerts.alertmanager._form")
         scene.run(alertmanager_urls=(alertmanager.url(),))
-        scene.eventually(lambda: scene.undelivered)
+        scene.wait_until(lambda: scene.undelivered)
         undelivered = scene.undelivered
-    scene.eventually(lambda: [LABELS] in labels(alertmanager))
-    scene.eventually(lambda: not scene.undelivered)
+    scene.wait_until(lambda: [LABELS] in labels(alertmanager))
+    scene.wait_until(lambda: not scene.undelivered)
 
     assert undelivered == {alertmanager.url(): "internal error: NameError"}
     assert set(caplog.messages) == {f"delivery failed, will try again receiver={alertmanager.url()}"}

@@ -15,17 +15,17 @@ def test_restart_keeps_a_firing_alert_while_the_exporter_is_away(scene, listen, 
     alertmanager, hook = listen(), listen()
     scene.exporter.serve(late)
     scene.run(webhook_urls=(hook.url(),))
-    scene.eventually(lambda: told(hook) == ["firing"])
+    scene.wait_until(lambda: told(hook) == ["firing"])
     scene.end()
     before = scene.alert
 
     scene.exporter.stop()
     scene.run(alertmanager_urls=(alertmanager.url(),), webhook_urls=(hook.url(),))
-    scene.eventually(lambda: len(alertmanager.posts) >= 2)
+    scene.wait_until(lambda: len(alertmanager.posts) >= 2)
     kept = scene.alert
     scene.exporter.serve(fine)
     scene.exporter.start()
-    scene.eventually(lambda: told(hook) == ["firing", "resolved"])
+    scene.wait_until(lambda: told(hook) == ["firing", "resolved"])
 
     assert labels(alertmanager)[:2] == [[LABELS], [LABELS]]
     assert kept == before
@@ -36,12 +36,12 @@ def test_restart_while_a_queue_is_late_tells_nobody_twice(scene, listen, late):
     hook = listen()
     scene.exporter.serve(late)
     scene.run(webhook_urls=(hook.url(),))
-    scene.eventually(lambda: told(hook) == ["firing"])
+    scene.wait_until(lambda: told(hook) == ["firing"])
     scene.end()
     before = scene.board
 
     scene.run(webhook_urls=(hook.url(),))
-    scene.eventually(lambda: scene.board.at > before.at)
+    scene.wait_until(lambda: scene.board.at > before.at)
     scene.end()
 
     assert (scene.alert.fires_at, told(hook)) == (before.alerts[0].fires_at, ["firing"])
@@ -52,14 +52,14 @@ def test_notification_that_waits_outlives_a_restart(scene, listen, late):
     hook.status = 503
     scene.exporter.serve(late)
     scene.run(webhook_urls=(hook.url(),))
-    scene.eventually(lambda: scene.undelivered)
+    scene.wait_until(lambda: scene.undelivered)
     scene.end()
     undelivered = scene.undelivered
 
     hook.status = 200
     scene.run(webhook_urls=(hook.url(),))
-    scene.eventually(lambda: told(hook) == ["firing"])
-    scene.eventually(lambda: not scene.undelivered)
+    scene.wait_until(lambda: told(hook) == ["firing"])
+    scene.wait_until(lambda: not scene.undelivered)
 
     assert undelivered == {hook.url(): "HTTP 503; 1 notification waiting"}
 
@@ -70,7 +70,7 @@ def test_damaged_board_is_set_aside(scene, late, caplog):
     scene.exporter.serve(late)
 
     scene.run()
-    scene.eventually(scene.is_state("firing"))
+    scene.wait_until(scene.is_state("firing"))
 
     assert (scene.state_dir / "alerts.json.damaged").read_text() == '{"at": 1, "alerts": ['
     assert caplog.messages == [
@@ -84,7 +84,7 @@ def test_board_that_cannot_be_written_is_said_once_and_alerts_go_out(scene, list
     scene.exporter.serve(late)
 
     scene.run(alertmanager_urls=(alertmanager.url(),))
-    scene.eventually(lambda: len(alertmanager.posts) >= 5)
+    scene.wait_until(lambda: len(alertmanager.posts) >= 5)
 
     assert [LABELS] in labels(alertmanager)
     assert caplog.messages == [f"state not saved, a restart would forget alerts file={scene.state_dir / 'alerts.json'}"]
@@ -95,6 +95,6 @@ def test_service_without_a_state_directory_delivers(scene, listen, late):
     scene.exporter.serve(late)
 
     scene.run(webhook_urls=(hook.url(),), state_dir=None)
-    scene.eventually(lambda: told(hook) == ["firing"])
+    scene.wait_until(lambda: told(hook) == ["firing"])
 
     assert list(scene.state_dir.iterdir()) == []

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from alerts.webhook import AddressError, Endpoint, EndpointError, Webhook
+from alerts.endpoint import AddressError, Endpoint, EndpointError
+from alerts.webhook import Webhook
 from core.alert import AlertState, AlertView
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
