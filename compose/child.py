@@ -89,7 +89,7 @@ class Life:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if log_file is None else log.enter_context(log_file.open("ab")),
                 stderr=subprocess.STDOUT,
-                cwd=cwd,
+                cwd=cwd and str(cwd),  # as it shall stand in the error
                 env={**os.environ, **env},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C at the terminal reaches the supervisor alone

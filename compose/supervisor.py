@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 WRONG_CONFIGURATION = 2  # the exit status that our commands have for it
 FIRST_SECONDS = 10.0  # a child that lives so long is configured rightly
-PROBE_SECONDS = 0.1  # between two looks whether a child is ready
+PROBE_SECONDS = 0.1  # between two looks at the world outside: is a child ready
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLOURS = (36, 33, 32, 35, 34, 31)  # ECMA-48: cyan, yellow, green, magenta, blue, red
 
@@ -134,8 +134,11 @@ class Supervisor:
         return WRONG_CONFIGURATION if self._failure else 0
 
     def start(self) -> None:
-        """Start all and return, for callers that do not `run`. Raises as `wait_until`."""
-        self.wait_until(lambda: all(run.phase is not Phase.WAITING for run in self._runs.values()), math.inf)
+        """Start all and return, for callers that do not `run`; the last ones need not be ready. Raises as `wait_until`."""
+        runs = self._runs.values()
+        self.wait_until(
+            lambda: all(run.life.pid if run.life else run.phase is not Phase.WAITING for run in runs), math.inf
+        )
 
     def wait_ready(self, name: str, timeout_seconds: float) -> None:
         """Supervise until this child is ready. Raises as `wait_until`, and TimeoutError."""
@@ -148,9 +151,7 @@ class Supervisor:
         Raises:
             ChildError: a child cannot work as it is configured; the others still run.
         """
-        deadline = time.monotonic() + timeout_seconds
-        while time.monotonic() < deadline and not condition() and self._asked_by is None:
-            self._until(condition, min(deadline, time.monotonic() + PROBE_SECONDS))
+        self._until(condition, time.monotonic() + timeout_seconds, PROBE_SECONDS)
         if self._failure is not None:
             raise self._failure
         return condition()
@@ -171,8 +172,8 @@ class Supervisor:
     def stop(self) -> None:
         """Stop all, last ones first; returns when no process of theirs is left."""
         self._is_stopping = True
-        logger.info("stopping all asked_by=%s", self._asked_by)
         self._act()
+        logger.info("stopping all asked_by=%s", self._asked_by)
         while any(run.life for run in self._runs.values()):
             self._turn(math.inf)
         for resource in (self._selector, self._wake, self._waker):
@@ -198,10 +199,10 @@ class Supervisor:
         self._is_urgent |= self._asked_by is not None and number != signal.SIGHUP  # closing terminals send two
         self._asked_by = self._asked_by or signal.Signals(number).name
 
-    def _until(self, condition: Callable[[], bool], deadline: float = math.inf) -> None:
+    def _until(self, condition: Callable[[], bool], deadline: float = math.inf, look_seconds: float = math.inf) -> None:
         self._act()
         while not condition() and self._asked_by is None and time.monotonic() < deadline:
-            self._turn(deadline)
+            self._turn(min(deadline, time.monotonic() + look_seconds))
 
     def _turn(self, deadline: float) -> None:
         """Wait for the next thing to happen, and act on it."""

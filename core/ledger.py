@@ -4,13 +4,14 @@ Deterministic: the same events, observations and ticks give the same snapshot;
 the clock is always an argument. Not thread-safe: its owner holds a lock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from core.attempt import Attempt
 from core.attribution import Attribution
 from core.events import Event
+from core.ghosts import Ghosts
 from core.histogram import wait_bounds
 from core.lives import Lives
 from core.metrics import OTHER
@@ -24,6 +25,7 @@ from core.workers import Worker, WorkerTable
 
 MAX_TYPES = 50  # event types counted by name
 TICK_LIMIT = 5_000  # decisions a tick: some milliseconds
+MAX_PROBE_LAG_SECONDS = 2.0  # further behind, an event that explains an absence may not have been read yet
 SENT_SILENCE_SECONDS = 60.0  # without any task-sent for so long, waiting for one is in vain
 IMPATIENT_SECONDS = 1.0
 
@@ -62,6 +64,7 @@ class Ledger:
         self.consumed: set[str] = set()  # queues that some worker was seen to read
         self.inspected_at: float | None = None  # all workers were asked; None = not since the stream was connected
         self._orphans = Orphans()
+        self._ghosts = Ghosts()
         self._last_task_sent_at = 0.0
         self._task_events = {
             "task-received": self.lives.receive,
@@ -159,6 +162,7 @@ class Ledger:
         """The stream is cut: what the broker last said holds no longer."""
         self.stream.disconnect(now)
         self.inspected_at = None
+        self._ghosts.forget_doubts()
         for book in self.series.queues.values():
             book.ready_messages.clear()
 
@@ -183,6 +187,39 @@ class Ledger:
         """All workers were asked what they read, and had time to answer."""
         self.inspected_at = now
 
+    def doubtful_queues(self, now: float) -> dict[str, list[str]]:
+        """Queue labels where more seems to wait than the broker has, each with the queue names behind it."""
+        if self.stream.blind_reason(now) is not None or (self.stream.lag_seconds or 0.0) > MAX_PROBE_LAG_SECONDS:
+            return {}
+        books = self.series.queues.values()
+        doubtful = {book.label: sorted(book.ready_messages) for book in books if self._ghosts.is_doubtful(book, now)}
+        self._ghosts.forget_doubts(keep=doubtful)
+        return doubtful
+
+    def observe_broker(self, label: str, seen: Collection[str], now: float, *, complete: bool) -> None:
+        """A look at a doubtful queue: these tasks have messages in its lists or in workers' hands.
+
+        `complete`: these are all; else the oldest of each list.
+        """
+        book = self.series.queues[label]
+        oldest_seen_at: float | None = None
+        if not complete:
+            found = (self.lives.find(uuid) for uuid in seen)
+            oldest_seen_at = min((one.eligible_at for one in found if one and one.eligible_at), default=0.0)
+        readers = self.workers.consumers()
+        spoken = (worker.last_seen_at for queue in book.members for worker in readers.get(queue, ()))
+        self._ghosts.look(book, seen, min(spoken, default=now), now, oldest_seen_at=oldest_seen_at)
+
+    def _bury_ghosts(self, limit: int) -> int:
+        buried = 0
+        for book in self.series.queues.values():
+            for uuid in self._ghosts.take(book, limit - buried):
+                self.lives.give_up(uuid, "not_found")
+                buried += 1
+            if buried >= limit:
+                break
+        return buried
+
     def replace_targets(self, targets: TargetTable) -> None:
         """Put other targets in force; no count is lost."""
         self.series.replace_targets(targets)
@@ -198,7 +235,7 @@ class Ledger:
 
         Does about `limit` of each at most, and says whether there is more to do now.
         """
-        done = [self.lives.come_due(now, limit), self._adopt_overdue(now, limit)]
+        done = [self.lives.come_due(now, limit), self._adopt_overdue(now, limit), self._bury_ghosts(limit)]
         until = self.stream.decided_until(now)
         if until is not None:
             done.append(self.lives.expire(until, limit))

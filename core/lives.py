@@ -282,6 +282,10 @@ class Lives:
         attempt.series.count_outcome(outcome)
         if attempt.worker is not None:
             attempt.worker.held.pop(attempt.uuid, None)
+        self._forget(attempt)
+
+    def _forget(self, attempt: Attempt) -> None:
+        """Keep one that has ended only for the events that may still come."""
         if self._newest.get(attempt.uuid) is attempt:
             del self._newest[attempt.uuid]
             self._recent.put(attempt)
@@ -332,6 +336,16 @@ class Lives:
             elif attempt.state == WAITING:
                 self._let_go(attempt)
         worker.held.clear()
+
+    def give_up(self, uuid: str, reason: str) -> None:
+        """A task that waits is neither in the broker nor at a worker."""
+        attempt = self._newest.get(uuid)
+        if attempt is None or attempt.state != WAITING:
+            return
+        if attempt.marks & RECEIVED:
+            self._let_go(attempt)
+        attempt.series.queue.give_up(attempt, reason)
+        self._forget(attempt)
 
     def tick(self, now: float, limit: int) -> None:
         """Keep memory within its bounds."""

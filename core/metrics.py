@@ -65,6 +65,13 @@ QUEUE_EXPIRED = Metric(
     "celery_queue_expired_total", Kind.COUNTER, "Attempts that expired before they could start; missed too.", _Q
 )
 
+QUEUE_GHOSTS = Metric(
+    "celery_queue_ghosts_total",
+    Kind.COUNTER,
+    "Attempts that seemed to wait and were found neither in the broker nor at a worker.",
+    ("queue", "reason"),
+)
+
 # Distributions.
 QUEUE_TIME_TO_START = Metric(
     "celery_queue_time_to_start_seconds", Kind.HISTOGRAM, "From due (sent, or eta if later) to started.", _Q

@@ -100,6 +100,7 @@ def _queue_view(
         time_to_start=histogram_view(book.time_to_start),
         runtime=histogram_view(book.runtime),
         recent=recent,
+        ghosts=dict(book.ghosts),
         waits_by_source=dict(book.waits_by_source),
     )
 

@@ -1,6 +1,10 @@
 """One queue: who waits, what it promised, and how that went."""
 
+from collections.abc import Iterator
+from itertools import takewhile
+
 from core.attempt import (
+    ENDED,
     EXCLUDED,
     EXPIRED,
     MET,
@@ -42,6 +46,7 @@ class QueueBook:
         self.missed = [0, 0]
         self.excluded: dict[str, int] = {}
         self.retracted = self.expired = 0
+        self.ghosts: dict[str, int] = {}  # reason -> attempts that turned out to be gone
         self.time_to_start = Histogram(wait_bounds)
         self.runtime = Histogram(RUNTIME_BOUNDS)
         self.last_minutes = MinuteWindow(wait_bounds)
@@ -104,6 +109,11 @@ class QueueBook:
             self._undecided.sweep(SWEEP_ENTRIES)
         if self._overdue.entries > 2 * self.overdue + SWEEP_ENTRIES // 10:
             self._overdue.sweep(SWEEP_ENTRIES)
+
+    def in_line(self, before: float) -> Iterator[Attempt]:
+        """Those who wait and became due earlier than that, in their order."""
+        for line in (self._overdue, self._undecided):
+            yield from takewhile(lambda attempt: attempt.eligible_at < before, line)
 
     def oldest_waiting(self) -> Attempt | None:
         """Who became due first of those who wait."""
@@ -193,6 +203,13 @@ class QueueBook:
         self.expired += 1
         if attempt.decision == OPEN and self.target_seconds is not None:
             self.miss(attempt)
+
+    def give_up(self, attempt: Attempt, reason: str) -> None:
+        """It is gone, and nobody saw how: it waits no longer, and nothing is held against the queue."""
+        self.leave(attempt, ENDED)
+        self.ghosts[reason] = self.ghosts.get(reason, 0) + 1
+        if attempt.decision == OPEN and self.target_seconds is not None:
+            self.exclude(attempt, "ghost")
 
     def miss(self, attempt: Attempt) -> None:
         """Count a miss (or an exclusion, where the task's name is not judged)."""

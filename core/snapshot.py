@@ -66,6 +66,7 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     runtime: HistogramView
     recent: RecentView
     waits_by_source: dict[str, int]  # how the wait was known -> waits
+    ghosts: dict[str, int] = {}  # reason -> attempts that turned out to be gone
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ _OPTIONS = {
     "theme.light.primaryColor": "#0f766e",
     "theme.light.backgroundColor": "#ffffff",
     "theme.dark.primaryColor": "#2dd4bf",
-    "theme.dark.backgroundColor": "#14171c",
+    "theme.dark.backgroundColor": "#151719",
 }
 
 

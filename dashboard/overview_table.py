@@ -32,8 +32,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_late(self) -> bool:
-        """Whether the task that waits longest is beyond the target, whatever the verdict says first."""
-        return self.late_since_at is not None
+        """Whether the oldest wait is beyond the target, whichever of its troubles the verdict names."""
+        return self.late_since_at is not None or self.verdict == Verdict.LATE
 
 
 def rows(snapshot: Snapshot) -> tuple[Row, ...]:

@@ -69,6 +69,7 @@ QUEUE_SPLITS: tuple[tuple[Metric, ValuesOf[QueueView]], ...] = (
     (metrics.QUEUE_TARGET_MISSED, lambda queue: _by_attempt(queue, queue.slo.missed_first, queue.slo.missed_retry)),
     (metrics.QUEUE_TARGET_EXCLUDED, lambda queue: (EXCLUDED_FROM_ZERO if _promise(queue) else {}) | queue.slo.excluded),
     (metrics.QUEUE_VERDICT, lambda queue: {verdict: int(verdict == queue.verdict) for verdict in Verdict}),
+    (metrics.QUEUE_GHOSTS, lambda queue: queue.ghosts),
     (metrics.EXPORTER_WAITS, lambda queue: queue.waits_by_source),
 )
 TASK_VALUES: tuple[tuple[Metric, ValueOf[TaskView]], ...] = (

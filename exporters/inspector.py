@@ -1,5 +1,6 @@
 """Asks the workers what they read and how much they can run, and turns their task events on."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -26,6 +27,8 @@ class Inspector:
         self._app = Celery("celery-slo", broker=broker.url, set_as_current=False)
         self._app.conf.broker_transport_options = broker.transport_options
         self._app.conf.broker_connection_timeout = ANSWER_SECONDS * 5
+        # Celery takes the variable CELERY_BROKER_URL for more than the URL that it is given here.
+        self._app.connection_for_write = partial(self._app.connection_for_write, broker.url)
 
     def enable_events(self) -> None:
         """Ask every worker to send events about its tasks (a worker started without -E does not)."""

@@ -17,8 +17,8 @@ from core.targets import QueueTarget, TargetTable
 from exporters.broker import Broker, RedisLink
 from exporters.envelope import EnvelopeError, body_of
 from exporters.http import ExporterServer, Readiness
-from exporters.inspector import Inspector
-from exporters.redis_probe import ready_messages
+from exporters.inspector import Inspector, WorkerAnswer
+from exporters.redis_probe import held_messages, oldest_messages, ready_messages
 from exporters.redis_stream import BROKER_ERRORS, RedisStream
 from exporters.settings import ExporterSettings
 from history.board_file import BOARD_FILE, read_board
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 PROBE_SECONDS = 5.0
+DOUBT_SECONDS = 2.0  # between probes while some queue has fewer messages than tasks that seem to wait
 INSPECT_SECONDS = 30.0
 INSPECT_AGAIN_SECONDS = 2.0  # between inspections while a worker has not answered yet
 HURRIES = 5  # a worker that does not answer so many is asked with the others only
@@ -195,8 +196,9 @@ class ExporterService:
 
     def _probe_always(self) -> None:
         link: RedisLink | None = None
+        pause_seconds = TICK_SECONDS
         try:
-            while not self._stop.wait(PROBE_SECONDS if link else TICK_SECONDS):
+            while not self._stop.wait(pause_seconds):
                 self._check_targets()
                 try:
                     link = link or RedisLink(self._broker)
@@ -205,37 +207,54 @@ class ExporterService:
                     lengths = ready_messages(link, names)
                     with self._lock:
                         self._ledger.observe_lengths(lengths)
+                    pause_seconds = DOUBT_SECONDS if self._look_for_ghosts(link) else PROBE_SECONDS
                 except BROKER_ERRORS:  # the stream has said so, or will
                     logger.debug("probe failed", exc_info=True)
                     _close(link)
-                    link = None
+                    link, pause_seconds = None, TICK_SECONDS
         finally:
             _close(link)
+
+    def _look_for_ghosts(self, link: RedisLink) -> bool:
+        """Where more seems to wait than the broker has, look which tasks it has; returns whether there was doubt."""
+        with self._lock:
+            doubtful = self._ledger.doubtful_queues(time.time())
+        if not doubtful:
+            return False
+        queued = {label: oldest_messages(link, queues) for label, queues in doubtful.items()}
+        held = held_messages(link)
+        if held.complete:
+            for label, found in queued.items():
+                with self._lock:
+                    seen = found.uuids | held.uuids
+                    self._ledger.observe_broker(label, seen, time.time(), complete=found.complete)
+        return True
 
     def _inspect_always(self) -> None:
         inspector = Inspector(self._broker)
         try:
-            while not self._stop.wait(INSPECT_AGAIN_SECONDS):
+            while not self._stop.is_set():
                 self._inspect_soon.wait(INSPECT_SECONDS)
                 self._inspect_soon.clear()
-                if self._stop.is_set():
-                    break
                 try:
-                    inspector.enable_events()
-                    answers = inspector.ask()
+                    if not self._stop.is_set():
+                        inspector.enable_events()
+                        self._note(inspector.ask())
                 except BROKER_ERRORS:
                     logger.debug("inspection failed", exc_info=True)
-                    continue
-                self._unanswered = {name: times + 1 for name, times in self._unanswered.items()}
-                with self._lock:
-                    now = time.time()
-                    self._ledger.observe_inspection(now)
-                    for answer in answers:
-                        self._ledger.observe_worker(
-                            answer.worker, now, queues=answer.queues, slots=answer.slots, pool=answer.pool
-                        )
+                self._stop.wait(INSPECT_AGAIN_SECONDS)
         finally:
             inspector.close()
+
+    def _note(self, answers: Sequence[WorkerAnswer]) -> None:
+        self._unanswered = {name: times + 1 for name, times in self._unanswered.items()}
+        with self._lock:
+            now = time.time()
+            self._ledger.observe_inspection(now)
+            for answer in answers:
+                self._ledger.observe_worker(
+                    answer.worker, now, queues=answer.queues, slots=answer.slots, pool=answer.pool
+                )
 
     def _every(self, seconds: float, act: Callable[[], None]) -> None:
         while not self._stop.wait(seconds):

@@ -36,7 +36,7 @@ def worker_argv(plan: WorkerPlan) -> tuple[str, ...]:
         f"--concurrency={plan.concurrency}",
         f"--queues={','.join(plan.queues)}",
         f"--prefetch-multiplier={plan.prefetch_multiplier}",
-        *("--loglevel=ERROR", "--without-mingle", "--without-gossip"),
+        *("--task-events", "--loglevel=CRITICAL", "--without-mingle", "--without-gossip"),
     )
 
 

@@ -248,7 +248,7 @@ def blind(now):
     queues = tuple(
         msgspec.structs.replace(view, verdict="blind", reason="broker lost 42 s ago") for view in seen.queues
     )
-    lost = exporter(now, broker_up=False, blind_reason="broker lost: connection refused", marker_at=now - 42)
+    lost = exporter(now, broker_up=False, blind_reason="broker lost 42 s ago", marker_at=now - 42)
     return msgspec.structs.replace(seen, queues=queues, exporter=lost)
 
 

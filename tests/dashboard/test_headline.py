@@ -69,7 +69,7 @@ def test_no_queue_at_all():
 
 
 def test_blindness_goes_before_everything_else():
-    assert sum_up(blind(NOW)) == Headline(Tone.UNKNOWN, "Blind: broker lost: connection refused")
+    assert sum_up(blind(NOW)) == Headline(Tone.UNKNOWN, "Blind: broker lost 42 s ago")
 
 
 def test_numbers_that_were_just_read_are_not_doubted():

@@ -34,7 +34,7 @@ def test_the_command_starts_streamlit_with_every_option_that_matters():
         "--theme.light.primaryColor=#0f766e",
         "--theme.light.backgroundColor=#ffffff",
         "--theme.dark.primaryColor=#2dd4bf",
-        "--theme.dark.backgroundColor=#14171c",
+        "--theme.dark.backgroundColor=#151719",
     ]
     assert environ == {"CELERY_SLO_EXPORTER_URL": "http://127.0.0.1:9818", "PYTHONPATH": str(FOLDER.parent)}
 

@@ -90,3 +90,9 @@ def test_a_queue_is_late_from_the_moment_its_oldest_wait_is_longer_than_the_targ
     views = [queue(str(wait), target("q"), NOW, oldest=wait) for wait in (29.9, 30, 30.1)]
 
     assert {row.queue: row.is_late for row in rows(snapshot(NOW, *views))} == {"29.9": False, "30": False, "30.1": True}
+
+
+def test_a_queue_that_the_exporter_calls_late_is_late():
+    view = queue("mail", target("mail"), NOW, verdict="late", oldest=29.9)
+
+    assert [row.is_late for row in rows(snapshot(NOW, view))] == [True]

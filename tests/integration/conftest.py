@@ -34,3 +34,10 @@ def site(broker, tmp_path):
     """A site with nothing running on it yet."""
     with closing(Site(broker, tmp_path)) as one:
         yield one
+
+
+@pytest.fixture
+def mortal_site(mortal_broker, tmp_path):
+    """A site on the broker that can be stopped."""
+    with closing(Site(mortal_broker, tmp_path)) as one:
+        yield one

@@ -1,7 +1,6 @@
 """The exporter as its users meet it: a process, its log, its pages."""
 
 import re
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -87,7 +86,7 @@ class Exporter:
         """Ask it to end, and see that it does so well."""
         if self.program.process.returncode is not None:
             return
-        self.program.send(signal.SIGTERM)
+        self.program.terminate()
         try:
             assert self.program.wait(within_seconds) == 0, self.program.log
         finally:

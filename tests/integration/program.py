@@ -60,6 +60,10 @@ class Program:
         """Whether it has not ended yet."""
         return self.process.poll() is None
 
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send(signal.SIGTERM)
+
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, unless it has ended."""
         if self.is_running:

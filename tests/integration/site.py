@@ -24,6 +24,7 @@ class Site:
         self.url = broker.new_database()
         self.folder = folder
         self.truth = Truth(folder / "truth.jsonl")
+        self.targets_path = folder / "targets.csv"
         self.exporter: Exporter | None = None
         self._producer: Program | None = None
         self._workers: list[Program] = []
@@ -76,14 +77,17 @@ class Site:
 
     # -- the exporter
 
-    def start_exporter(self, *options: str | Path, targets: str = LONG_TARGETS, **settings) -> Exporter:
+    def start_exporter(self, *options: str | Path, targets: str = LONG_TARGETS, env=None) -> Exporter:
         """Start an exporter and wait until it sees the stream of events."""
-        path = self.folder / "targets.csv"
-        path.write_text(targets)
-        self.exporter = Exporter(
-            "--broker-url", self.url, "--targets", path, *options, folder=self.folder, **settings
-        )
-        eventually(self.exporter.is_ready, 20, "the exporter to be ready")
+        exporter = self.start_blind_exporter(*options, targets=targets, env=env)
+        eventually(exporter.is_ready, 20, "the exporter to be ready")
+        return exporter
+
+    def start_blind_exporter(self, *options: str | Path, targets: str = LONG_TARGETS, env=None) -> Exporter:
+        """Start an exporter and wait only until it answers."""
+        self.targets_path.write_text(targets)
+        arguments = ("--broker-url", self.url, "--targets", self.targets_path, *options)
+        self.exporter = Exporter(*arguments, folder=self.folder, env=env)
         return self.exporter
 
     # -- the end

@@ -64,10 +64,17 @@ def ignore():
     raise Ignore
 
 
-@app.task(name="truth.reject", bind=True, acks_late=True)
-def reject(self):
+@app.task(name="truth.reject", acks_late=True)
+def reject():
     """Be taken from the queue for good."""
     raise Reject("no", requeue=False)
+
+
+@app.task(name="truth.requeue_once", bind=True, acks_late=True)
+def requeue_once(self):
+    """Be put back into the queue, and succeed when it comes again."""
+    if not self.request.delivery_info.get("redelivered"):
+        raise Reject("later", requeue=True)
 
 
 # -- truth
@@ -108,15 +115,24 @@ def _on_prerun(task_id=None, task=None, **_):
 
 @signals.task_postrun.connect
 def _on_postrun(task_id=None, task=None, state=None, retval=None, **_):
-    queue = task.request.delivery_info["routing_key"]
-    exception = type(retval).__name__ if state == "FAILURE" else None
-    _write("ended", id=task_id, name=task.name, queue=queue, state=state, exception=exception)
+    request = task.request
+    if isinstance(retval, Reject) and not retval.requeue:
+        state = "FAILURE"  # noqa: PLW2901 - as Celery 5.7 has it: it sends task_failure too, once this handler is through
+    _write(
+        "ended",
+        id=task_id,
+        name=task.name,
+        queue=request.delivery_info["routing_key"],
+        retries=request.retries,
+        state=state,
+        exception=type(retval).__name__ if state == "FAILURE" else None,
+    )
 
 
 @signals.task_revoked.connect
-def _on_revoked(request=None, expired=None, **_):
+def _on_revoked(request=None, **_):
     queue = request.delivery_info["routing_key"]
-    _write("ended", id=request.id, name=request.name, queue=queue, state="REVOKED", expired=expired, exception=None)
+    _write("ended", id=request.id, name=request.task, queue=queue, state="REVOKED", exception=None)
 
 
 @signals.task_unknown.connect

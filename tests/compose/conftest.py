@@ -1,0 +1,77 @@
+"""A supervisor under test, the processes that it starts, and ways to look at both."""
+
+import http.server
+import logging
+import signal
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from compose.supervisor import Supervisor
+from tests.compose.process_tree import MARK_VARIABLE, SOON, ProcessTree
+
+
+@pytest.fixture
+def tree(monkeypatch, tmp_path):
+    """All processes that the test starts; none of them outlives it."""
+    tree = ProcessTree(tmp_path)
+    monkeypatch.setenv(MARK_VARIABLE, tree.mark)
+    yield tree
+    tree.kill()
+
+
+@pytest.fixture
+def supervise(tree, caplog):
+    """Make a supervisor in this process, which is stopped at the end."""
+    caplog.set_level(logging.INFO, "compose.supervisor")
+    supervisors = []
+
+    def supervise(*children, **options):
+        supervisors.append(Supervisor(children, **options))
+        return supervisors[-1]
+
+    yield supervise
+    for supervisor in supervisors:
+        supervisor.stop()
+
+
+@pytest.fixture
+def web_port():
+    """Of a server with a page of each kind: /fine, /garbage, and errors."""
+
+    class Pages(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            answers = {"/fine": b"HTTP/1.0 200 OK\r\n\r\n", "/garbage": b"-ERR unknown command\r\n"}
+            self.wfile.write(answers.get(self.path, b"HTTP/1.0 503 Busy\r\n\r\n"))
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def ignored(*numbers):
+    """Ignore signals, as nohup and background jobs do; what is started meanwhile inherits it."""
+    earlier = [(number, signal.signal(number, signal.SIG_IGN)) for number in numbers]
+    yield
+    for number, handler in earlier:
+        signal.signal(number, handler)
+
+
+def phases(supervisor):
+    """Name -> phase."""
+    return {status.name: status.phase for status in supervisor.status()}
+
+
+def await_phase(supervisor, name, phase):
+    """Supervise until this child is in this phase."""
+    assert supervisor.wait_until(lambda: phases(supervisor)[name] is phase, SOON)
+
+
+def said(caplog, level):
+    """The messages logged at this level."""
+    return [record.getMessage() for record in caplog.records if record.levelno == level]
