@@ -1,5 +1,6 @@
 """One Celery event as it comes over the wire, and how its bytes are read."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -42,6 +43,8 @@ _one = msgspec.json.Decoder(Event)
 _many = msgspec.json.Decoder(list[Event])
 _raw = msgspec.json.Decoder(list[msgspec.Raw])
 _OPENING_BRACKET = 0x5B
+# Python writes half a pair where a message holds bytes that were no text (file names); strict readers refuse it.
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 # Timestamps beyond these are no time of a task (before 1973, after 5138); they would poison every maximum.
 _EARLIEST_AT, _LATEST_AT = 1e8, 1e11
 
@@ -66,10 +69,12 @@ def decode(body: bytes) -> tuple[Sequence[Event], int]:
 
 
 def _decode_singly(body: bytes) -> tuple[Sequence[Event], int]:
+    body = _SURROGATE.sub(rb"\\ufffd", body)
+    parts: Sequence[msgspec.Raw | bytes]
     try:
         parts = _raw.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return (), 1
+        parts = [body]
     events = []
     for part in parts:
         try:

@@ -13,6 +13,8 @@ RUNTIME_BOUNDS = (
     0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0, 43200.0,
 )  # fmt: skip
 WINDOW_MINUTES = 15
+STEP_SECONDS = 5.0
+RATE_STEPS = 60  # five minutes
 
 
 def wait_bounds(targets: Iterable[float]) -> tuple[float, ...]:
@@ -63,6 +65,28 @@ class MinuteWindow:
         for _, counts in self._minutes:
             total = [a + b for a, b in zip(total, counts, strict=True)]
         return total
+
+
+class StartRate:
+    """How many tasks started lately, in steps of five seconds."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self) -> None:
+        self._steps: deque[tuple[int, int]] = deque(maxlen=RATE_STEPS)  # (step, starts), oldest first
+
+    def count(self, at: float) -> None:
+        """Count one start (in the newest step, when `at` is older)."""
+        step = int(at // STEP_SECONDS)
+        if self._steps and step <= self._steps[-1][0]:
+            self._steps[-1] = (self._steps[-1][0], self._steps[-1][1] + 1)
+        else:
+            self._steps.append((step, 1))
+
+    def starts(self, now: float, seconds: float) -> int:
+        """Starts in about the last so many seconds."""
+        first = int((now - seconds) // STEP_SECONDS) + 1
+        return sum(starts for step, starts in self._steps if step >= first)
 
 
 def quantile(bounds: Sequence[float], counts: Sequence[int], ratio: float) -> float | None:

@@ -186,6 +186,7 @@ class Lives:
         worker.held[attempt.uuid] = attempt
         series.started += 1
         queue.running += 1
+        queue.starts.count(now)
         if at > queue.last_start_at:
             queue.last_start_at = at
         self._measure(attempt, now)

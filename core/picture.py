@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from core.histogram import RUNTIME_BOUNDS, WINDOW_MINUTES
+from core.histogram import RUNTIME_BOUNDS
 from core.queue_book import QueueBook, histogram_view
 from core.snapshot import ExporterView, QueueView, Snapshot
-from core.verdict import MIN_STARTS, Situation, judge
+from core.verdict import Situation, judge
 from core.workers import Worker
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def _queue_view(
         slots=slots,
         idle_slots=idle_slots,
         held_beside_idle_slots=stalled,
-        starts_per_second=recent.started / (60.0 * WINDOW_MINUTES) if recent.started >= MIN_STARTS else None,
+        newest_waiting_at=newest.eligible_at if newest else None,
+        starts_per_second=book.starts_per_second(now),
     )
     verdict, reason = judge(situation)
     return QueueView(

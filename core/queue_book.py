@@ -16,11 +16,13 @@ from core.attempt import (
     WAITING,
     Attempt,
 )
-from core.histogram import RUNTIME_BOUNDS, Histogram, MinuteWindow, quantile
+from core.histogram import RATE_STEPS, RUNTIME_BOUNDS, STEP_SECONDS, Histogram, MinuteWindow, StartRate, quantile
 from core.line import Line
 from core.snapshot import HistogramView, RecentView, SloView
 from core.targets import QueueTarget
 
+MIN_RATE_SECONDS = 15.0
+MIN_STARTS = 10  # fewer say nothing about a rate
 SWEEP_ENTRIES = 20_000  # a piece that stops nobody: about 1 ms
 
 
@@ -50,6 +52,7 @@ class QueueBook:
         self.time_to_start = Histogram(wait_bounds)
         self.runtime = Histogram(RUNTIME_BOUNDS)
         self.last_minutes = MinuteWindow(wait_bounds)
+        self.starts = StartRate()
         self.waits_by_source: dict[str, int] = {}
         self.last_sent_at = self.last_start_at = 0.0
         self.ready_messages: dict[str, int] = {}  # by member
@@ -232,6 +235,19 @@ class QueueBook:
             self.exclude(attempt, "not_judged")
 
     # -- what it looks like
+
+    def starts_per_second(self, now: float) -> float | None:
+        """The rate at which tasks leave the line, measured since somebody waits; None = too early to say.
+
+        Before that, tasks started as they came: a rate of arrivals, which says
+        nothing about how fast a backlog drains.
+        """
+        oldest = self.oldest_waiting()
+        if oldest is None:
+            return None
+        seconds = min(now - oldest.eligible_at, STEP_SECONDS * RATE_STEPS)
+        starts = self.starts.starts(now, seconds)
+        return starts / seconds if seconds >= MIN_RATE_SECONDS and starts >= MIN_STARTS else None
 
     def slo_view(self) -> SloView:
         """The promise's counters."""

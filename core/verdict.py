@@ -8,8 +8,6 @@ from core.words import count, duration
 
 # A start needs no longer than this where a slot is free: time for a fetch, a fork, a slow hand-over.
 BLOCKED_SECONDS = 15.0
-# With fewer starts in the last minutes a rate says nothing about the time to drain.
-MIN_STARTS = 10
 
 
 class Verdict(StrEnum):
@@ -35,6 +33,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     reserved: int = 0  # of the waiting ones, in the hands of a worker
     running: int = 0
     oldest_waiting_at: float | None = None
+    newest_waiting_at: float | None = None
     last_start_at: float | None = None
     seen: bool = False  # any task was ever sent to it or started from it
     consumers: int | None = None
@@ -42,7 +41,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     slots: int | None = None
     idle_slots: int | None = None
     held_beside_idle_slots: bool = False  # a worker holds waiting tasks although it has idle slots
-    starts_per_second: float | None = None  # of the last minutes; None = too few to say
+    starts_per_second: float | None = None  # while tasks wait; None = too few to say
 
     @property
     def oldest_wait_seconds(self) -> float:
@@ -98,12 +97,14 @@ def _at_risk(s: Situation) -> _Found:
     """Rule 5: at the present rate of starts the last in line will start too late."""
     if s.target_seconds is None or not s.waiting or not s.starts_per_second:
         return None
-    drain_seconds = s.waiting / s.starts_per_second
-    if drain_seconds <= s.target_seconds:
+    waited_seconds = max(0.0, s.at - (s.newest_waiting_at or s.at))
+    last_wait_seconds = waited_seconds + s.waiting / s.starts_per_second
+    if last_wait_seconds <= s.target_seconds:
         return None
-    return Verdict.AT_RISK, (
-        f"will take {duration(drain_seconds)} to drain at {s.starts_per_second * 60:.3g} starts a minute, "
-        f"target {duration(s.target_seconds)}; {_wait(s)}"
+    rate = s.starts_per_second * 60
+    return (
+        Verdict.AT_RISK,
+        f"at {rate:.3g} starts a minute the last in line waits {duration(last_wait_seconds)}; {_wait(s)}",
     )
 
 

@@ -30,7 +30,7 @@ LONGEST_SECONDS = 3.0  # of a task of the steady flow
 def worker_argv(plan: WorkerPlan) -> tuple[str, ...]:
     """The command that starts a worker."""
     return (
-        *(sys.executable, "-P", "-W", "ignore", "-m", "celery", "--app=compose.demo.app", "worker"),
+        *(sys.executable, "-P", "-W", "ignore", "-m", "celery", "--quiet", "--app=compose.demo.app", "worker"),
         f"--hostname={plan.name}@demo",
         f"--pool={plan.pool}",
         f"--concurrency={plan.concurrency}",
