@@ -33,7 +33,6 @@ from typing import BinaryIO
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 PR_SET_CHILD_SUBREAPER = 36
-GUARDED_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 GONE_STATES = frozenset("ZX")  # proc_pid_stat(5): zombie, dead
 SESSION_KILL_SECONDS = 2.0  # a killed process that takes longer hangs in the kernel
 LINE_BYTES = 65536  # a longer line of output is copied in pieces
@@ -208,11 +207,11 @@ def _wake_on_death() -> int:
     """Returns a descriptor that becomes readable when a process of ours has died.
 
     Signals that a service manager sends to every process it knows are for the child to act on. The guardian's handlers
-    do nothing; it does not ignore the signals, because that would outlast exec.
+    do nothing. Unlike ignored signals they end with exec: the child has defaults, whatever our own parent ignored.
     """
     readable, writable = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
-    for number in (signal.SIGCHLD, *GUARDED_SIGNALS):
+    for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: None)
     return readable
 
@@ -221,8 +220,6 @@ def _start(command: Sequence[str], death_signal: int) -> subprocess.Popen[bytes]
     guardian = os.getpid()
 
     def before_exec() -> None:
-        for number in GUARDED_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
         _prctl(PR_SET_PDEATHSIG, death_signal)
         if os.getppid() != guardian:  # it died before the line above
             os._exit(127)

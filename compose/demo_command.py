@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from compose.alerts_command import receiver_options
+from compose.demo.workload import WORKERS, WorkerPlan
 from compose.options import env_option, fail, log_level_option
 from compose.stack import StackSettings, stack_children
 from compose.supervisor import Child, Supervisor
@@ -69,7 +70,6 @@ def demo(
 def demo_children(settings: StackSettings, broker_port: int, flower_port: int, folder: Path) -> list[Child]:
     """The broker first, then the monitor, which shall see the first task, then the application."""
     from compose.demo.director import worker_argv  # noqa: PLC0415 - imports Celery: 0.2 s that --help need not wait
-    from compose.demo.workload import WORKERS  # noqa: PLC0415
 
     # Our folder is the whole PYTHONPATH: these programs import `compose`, and an application may have its own.
     env = {
@@ -90,8 +90,8 @@ def demo_children(settings: StackSettings, broker_port: int, flower_port: int, f
             argv=worker_argv(plan),
             env=env,
             after=("valkey",),
-            stop_signal=signal.SIGQUIT,
-            parent_death_signal=signal.SIGQUIT,
+            stop_signal=_stop_signal(plan),
+            parent_death_signal=_stop_signal(plan),
         )
         for plan in WORKERS
     ]
@@ -110,6 +110,11 @@ def demo_children(settings: StackSettings, broker_port: int, flower_port: int, f
     )
     others = [flower] if find_spec("flower") else []
     return [broker, *stack_children(settings, after=("valkey",)), *workers, director, *others]
+
+
+def _stop_signal(plan: WorkerPlan) -> signal.Signals:
+    """A cold shutdown for the pool that can end a long task; the others have short tasks, and wait for them."""
+    return signal.SIGQUIT if plan.pool == "prefork" else signal.SIGTERM
 
 
 def _valkey_server() -> str:

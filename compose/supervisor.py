@@ -45,8 +45,8 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str] = {}  # on top of our own
     cwd: Path | None = None  # None = ours
     stop_signal: signal.Signals = signal.SIGTERM  # a Celery worker needs SIGQUIT: SIGTERM waits for its tasks
-    stop_grace_seconds: float = 5.0  # between that signal and SIGKILL for the whole tree
-    parent_death_signal: signal.Signals = signal.SIGKILL  # when we died; after the same grace SIGKILL for the tree
+    stop_grace_seconds: float = 4.0  # between that signal and SIGKILL for the whole tree
+    parent_death_signal: signal.Signals = signal.SIGKILL  # when we died; any other one is given the same grace
     after: tuple[str, ...] = ()  # earlier children that must be ready first, and that stop only after this one
     ready: Callable[[], bool] | int | str | None = None  # a probe, local port or URL; None = as soon as it runs
     restart: bool = True
@@ -91,7 +91,7 @@ class _Run:
         self.phase = Phase.WAITING
         self.life: Life | None = None
         self.started_at = 0.0
-        self.due_at = math.inf  # the next start
+        self.due_at = math.inf  # the next start, or look whether it is ready
         self.delay_seconds = 0.0  # before the latest restart
         self.restarts = 0
         self.was_ready = False  # in any of its lives
@@ -113,8 +113,7 @@ class Supervisor:
         self._waker.setblocking(False)
         self._selector.register(self._wake, selectors.EVENT_READ)
         self._failure: ChildError | None = None
-        self._asked_by: str | None = None  # who wants us to stop; None = nobody
-        self._is_stopping = False
+        self._asked_by: str | None = None  # who wants us to stop; None = nobody, we start things
         self._is_urgent = False
 
     def run(self, on_ready: Callable[[], None] | None = None) -> int:
@@ -134,22 +133,20 @@ class Supervisor:
         return WRONG_CONFIGURATION if self._failure else 0
 
     def start(self) -> None:
-        """Start all and return, for callers that do not `run`; the last ones need not be ready. Raises as `wait_until`."""
+        """Start all and return, the last ones ready or not; for callers that do not `run`. Raises as `wait_until`."""
         runs = self._runs.values()
-        self.wait_until(
-            lambda: all(run.life.pid if run.life else run.phase is not Phase.WAITING for run in runs), math.inf
-        )
+        self.wait_until(lambda: all(run.life.pid if run.life else run.phase is not Phase.WAITING for run in runs))
 
     def wait_ready(self, name: str, timeout_seconds: float) -> None:
         """Supervise until this child is ready. Raises as `wait_until`, and TimeoutError."""
         if not self.wait_until(lambda: self._runs[name].phase is Phase.READY, timeout_seconds):
             raise TimeoutError(f"{name} was not ready in {timeout_seconds:g} s")
 
-    def wait_until(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
+    def wait_until(self, condition: Callable[[], bool], timeout_seconds: float = math.inf) -> bool:
         """Supervise until the condition holds. Returns whether it did in that time.
 
         Raises:
-            ChildError: a child cannot work as it is configured; the others still run.
+            ChildError: a child cannot work as it is configured; the others are being stopped.
         """
         self._until(condition, time.monotonic() + timeout_seconds, PROBE_SECONDS)
         if self._failure is not None:
@@ -171,7 +168,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop all, last ones first; returns when no process of theirs is left."""
-        self._is_stopping = True
+        self._asked_by = self._asked_by or "caller"
         self._act()
         logger.info("stopping all asked_by=%s", self._asked_by)
         while any(run.life for run in self._runs.values()):
@@ -207,8 +204,6 @@ class Supervisor:
     def _turn(self, deadline: float) -> None:
         """Wait for the next thing to happen, and act on it."""
         next_at = min([deadline, *(run.due_at for run in self._runs.values())])
-        if any(run.phase is Phase.STARTED for run in self._runs.values()):
-            next_at = min(next_at, time.monotonic() + PROBE_SECONDS)
         wait_seconds = None if next_at == math.inf else max(0.0, next_at - time.monotonic())
         for key, _ in self._selector.select(wait_seconds):
             if key.data is None:
@@ -220,7 +215,7 @@ class Supervisor:
     def _act(self) -> None:
         """Do what is due."""
         runs = tuple(self._runs.values())
-        if self._is_stopping:
+        if self._asked_by is not None:
             for run in reversed(runs):
                 self._press_to_stop(run)
             return
@@ -249,34 +244,34 @@ class Supervisor:
             )
         except OSError as error:
             run.phase = Phase.ENDED
-            self._fail(f"{child.name} cannot be executed: {error}")
+            self._fail(child.name, f"cannot be executed: {error}")
         else:
             self._selector.register(run.life.channel, selectors.EVENT_READ, run)
 
     def _prefix(self, name: str) -> str:
         names = list(self._runs)
         text = f"{name:<{max(map(len, names))}} | "
-        colour = COLOURS[names.index(name) % len(COLOURS)]
-        return f"\x1b[{colour}m{text}\x1b[0m" if os.isatty(2) else text
+        return f"\x1b[{COLOURS[names.index(name) % len(COLOURS)]}m{text}\x1b[0m" if os.isatty(2) else text
 
     def _probe(self, run: _Run) -> None:
+        run.due_at = time.monotonic() + PROBE_SECONDS
         with suppress(OSError, HTTPException):
             if run.life and run.life.pid and is_ready(run.child):
-                run.phase, run.was_ready = Phase.READY, True
+                run.phase, run.was_ready, run.due_at = Phase.READY, True, math.inf
                 logger.info("child ready name=%s pid=%s", run.child.name, run.life.pid)
 
     def _bury(self, run: _Run, life: Life) -> None:
         """Take note of the end of a child, and decide what comes next."""
         self._selector.unregister(life.channel)
         exit_status, up_seconds = life.bury(), time.monotonic() - run.started_at
-        run.life, run.phase = None, Phase.ENDED
+        run.life, run.phase, run.due_at = None, Phase.ENDED, math.inf
         name, ending = run.child.name, describe_exit(exit_status)
-        if self._is_stopping:
+        if self._asked_by is not None:
             logger.info("child stopped name=%s %s", name, ending)
         elif life.refusal is not None:
-            self._fail(f"{name} cannot be executed: {life.refusal}")
+            self._fail(name, f"cannot be executed: {life.refusal}")
         elif exit_status == WRONG_CONFIGURATION and up_seconds < FIRST_SECONDS:
-            self._fail(f"{name} says that its configuration is wrong: {ending}")
+            self._fail(name, "says by its exit status 2 that its configuration is wrong")
         elif run.child.restart:
             run.phase, run.delay_seconds = Phase.RESTARTING, next_delay_seconds(run.delay_seconds, up_seconds)
             run.due_at = time.monotonic() + run.delay_seconds
@@ -284,16 +279,17 @@ class Supervisor:
         else:
             logger.warning("child ended, not restarted name=%s %s", name, ending)
 
-    def _fail(self, reason: str) -> None:
-        self._failure = ChildError(reason)
-        logger.error("stopping all reason=%s", reason)
+    def _fail(self, name: str, reason: str) -> None:
+        self._failure = ChildError(f"{name} {reason}")
+        logger.error("child cannot work, stopping all name=%s reason=%s", name, reason)
         self.request_stop("failure")
 
     def _press_to_stop(self, run: _Run) -> None:
         """Ask a child to stop once nothing that needs it is left."""
         is_needed = any(other.life and run.child.name in other.child.after for other in self._runs.values())
+        run.due_at = math.inf
         if run.life is None:
-            run.phase, run.due_at = Phase.ENDED, math.inf
+            run.phase = Phase.ENDED
         elif self._is_urgent:
             run.life.stop(signal.SIGKILL)
         elif not is_needed and not run.is_told:

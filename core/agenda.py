@@ -51,11 +51,15 @@ class Agenda:
             del self._by_second[second]
         return found
 
+    def is_behind(self, until: float) -> bool:
+        """Whether a whole second before that has entries left: due() stopped at its limit, perhaps among the dead."""
+        return bool(self._seconds) and self._seconds[0] + 1 <= until
+
     def sweep(self, limit: int) -> None:
         """Drop the dead in about `limit` entries."""
         if not self._swept:
             self._swept = list(self._by_second)
-        looked = 0
+        looked = emptied = 0
         while self._swept and looked < limit:
             second = self._swept.pop()
             bucket = self._by_second.get(second)
@@ -68,5 +72,7 @@ class Agenda:
                 self._by_second[second] = living
             else:
                 del self._by_second[second]
-                self._seconds.remove(second)
-                heapify(self._seconds)
+                emptied += 1
+        if emptied:  # once a piece: a heap is not searched
+            self._seconds = list(self._by_second)
+            heapify(self._seconds)

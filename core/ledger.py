@@ -57,7 +57,7 @@ class Ledger:
         self.workers = WorkerTable()
         self.stream = StreamState(started_at)
         self.attribution = Attribution()
-        self.lives = Lives(self.series)
+        self.lives = Lives(self.series, self.stream)
         self.events: dict[str, int] = {}
         self.undecodable = 0
         self.targets_valid = True
@@ -99,8 +99,8 @@ class Ledger:
             self._offline(event, now)
         elif kind.startswith("worker-"):
             if kind == "worker-online":
-                self._restarted(event)
-            self.workers.hear(event.hostname, now).hear(event)
+                self._online(event)
+            self.workers.welcome(event.hostname, now).hear(event)
 
     def _count_new_type(self, kind: str) -> None:
         key = kind if len(self.events) < MAX_TYPES else OTHER
@@ -108,16 +108,31 @@ class Ledger:
 
     def _sent(self, event: Event, now: float) -> None:
         self._last_task_sent_at = now
-        series = self.series.find(self.attribution.of_sent(event), event.name)
-        self.lives.send(event, series, self.lives.find(event.uuid), now)
-        for parked in self._orphans.claim(event.uuid):
-            self._replay(parked, now)
-
-    def _replay(self, event: Event, now: float) -> None:
         newest = self.lives.find(event.uuid)
-        worker = self.workers.get(event.hostname) or Worker(event.hostname, now)
-        if newest is not None and not self._opens_unseen_retry(event, newest):
-            self._task_events[event.type](newest, event, worker, now)
+        if newest is None and event.retries and event.uuid in self._orphans:
+            self._orphans.park(event, now)  # the task-sent of the attempt before it is still under way
+            return
+        self._send(event, newest, now)
+        for parked in self._orphans.claim(event.uuid):
+            newest = self.lives.find(event.uuid)
+            if parked.type == "task-sent":
+                self._sent(parked, now)
+            elif newest is not None:  # else beyond the bound
+                if event.uuid in self._orphans or self._opens_unseen_retry(parked, newest):
+                    self._orphans.park(parked, now)  # its own task-sent is not there yet
+                else:
+                    self._replay(parked, newest, now)
+
+    def _send(self, event: Event, newest: Attempt | None, now: float) -> None:
+        series = self.series.find(self.attribution.of_sent(event), event.name)
+        self.lives.send(event, series, newest, now)
+
+    def _replay(self, event: Event, newest: Attempt, now: float) -> None:
+        self._task_events[event.type](newest, event, self._worker_of(event, now), now)
+
+    def _worker_of(self, event: Event, now: float) -> Worker:
+        """Who sent an event that was parked; it may be forgotten by now."""
+        return self.workers.get(event.hostname) or Worker(event.hostname, now)
 
     @staticmethod
     def _opens_unseen_retry(event: Event, newest: Attempt) -> bool:
@@ -130,31 +145,47 @@ class Ledger:
         for uuid in self._orphans.overdue(now, limit, IMPATIENT_SECONDS if in_vain else None):
             events = self._orphans.claim(uuid)
             first = next((event for event in events if event.type == "task-received"), events[0])
-            worker = self.workers.get(first.hostname) or Worker(first.hostname, now)
-            newest = self.lives.find(uuid)
-            if newest is None or self._opens_unseen_retry(first, newest):
-                if newest is None:
-                    series = self.series.find(self.attribution.guess(first.name, worker), first.name)
-                else:
-                    series = newest.series
-                self.lives.adopt(first, series, newest, now)
+            self._adopt(first, self.lives.find(uuid), now)
             for event in events:
-                self._replay(event, now)
+                newest = self.lives.find(uuid)
+                if newest is None:  # beyond the bound
+                    break
+                if event.type == "task-sent":
+                    self._send(event, newest, now)
+                else:
+                    self._replay(event, self._adopt(event, newest, now) or newest, now)
             adopted += 1
         return adopted
 
-    def _offline(self, event: Event, now: float) -> None:
-        worker = self.workers.hear(event.hostname, now)
-        worker.online = False
-        self.lives.lose_worker(worker, event.timestamp)
-        self.workers.forget(event.hostname)
+    def _adopt(self, event: Event, newest: Attempt | None, now: float) -> Attempt | None:
+        """Open the attempt of an event whose task-sent was not seen, if it is the first of it."""
+        if newest is None:
+            queue = self.attribution.guess(event.name, self._worker_of(event, now))
+            self.lives.adopt(event, self.series.find(queue, event.name), newest, now)
+        elif self._opens_unseen_retry(event, newest):
+            self.lives.adopt(event, newest.series, newest, now)
+        return self.lives.find(event.uuid)
 
-    def _restarted(self, event: Event) -> None:
-        """A new process under the name of one that went without a goodbye: what that one held is not held."""
-        worker = self.workers.get(event.hostname)
+    def _offline(self, event: Event, now: float) -> None:
+        """A worker stops, or its connection broke: what it runs it runs to the end, without heartbeats."""
+        worker = self.workers.dismiss(event.hostname, now)
         if worker is not None:
+            worker.hear(event)
+            self.lives.put_back(worker)
+
+    def _online(self, event: Event) -> None:
+        """A process says hello; what an earlier one of that name held without a goodbye is not held.
+
+        It says so again whenever its connection was lost. Then its tasks run on; a new process has done none yet.
+        """
+        worker = self.workers.get(event.hostname)
+        if worker is None:
+            return
+        if event.processed:
+            self.lives.put_back(worker)
+        else:
             self.lives.lose_worker(worker, event.timestamp)
-            worker.idle_since = None
+            worker.idle_at = worker.idle_before = 0.0
 
     # -- observations
 
@@ -177,7 +208,7 @@ class Ledger:
         self, name: str, now: float, *, queues: Sequence[str], slots: int | None, pool: str | None
     ) -> None:
         """A worker answered an inspection."""
-        worker = self.workers.hear(name, now)
+        worker = self.workers.welcome(name, now)
         worker.queues = tuple(sorted(queues))
         worker.slots = slots
         worker.pool = pool
@@ -243,14 +274,16 @@ class Ledger:
             for worker in self.workers.silent(now, self.stream.changed_at):
                 self.workers.lose(worker, "silent")
                 self.lives.lose_worker(worker, now)
-        for worker in self.workers:
+            for worker in self.workers.gone(now, self.stream.changed_at):
+                self.lives.lose_worker(worker, now)
+        for worker in self.workers.all():
             for attempt in worker.ended_unseen():
-                self.lives.end(attempt, "ignored", now)
+                if attempt.uuid not in self._orphans:  # else its end may be known, and wait for a task-sent
+                    self.lives.end(attempt, "ignored", now)
         self.workers.drop_long_lost(now)
-        self.lives.tick(now, limit)
-        for book in self.series.queues.values():
-            book.sweep()
-        return any(count >= limit for count in done)
+        more = [self.lives.tick(now, limit), self.lives.is_behind(now, until)]
+        more += [book.sweep() for book in self.series.queues.values()]
+        return any(more) or any(count >= limit for count in done)
 
     def _pass_deadlines(self, until: float, limit: int) -> int:
         left = limit

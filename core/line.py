@@ -20,22 +20,27 @@ class Line:
     whose head never starts does not keep everything that passed it.
     """
 
-    __slots__ = ("_chunks", "_head", "_is_live", "_swept", "entries")
+    __slots__ = ("_chunks", "_head", "_is_live", "_latest_at", "_swept", "entries")
 
     def __init__(self, is_live: Callable[[Attempt], bool]) -> None:
         self._is_live = is_live
         self._chunks: list[list[Attempt]] = []
         self._head = 0  # index of the head within the first chunk
         self._swept = 0  # the next chunk to sweep
+        self._latest_at = 0.0  # of all that stand here, or stood
         self.entries = 0  # the living and the dead
 
     def add(self, attempt: Attempt) -> None:
         """Put one in its place; nearly always that is the end."""
         self.entries += 1
         chunks = self._chunks
-        if chunks and attempt.eligible_at + TOLERANCE_SECONDS < chunks[-1][-1].eligible_at:
+        due_at = attempt.eligible_at
+        if chunks and due_at + TOLERANCE_SECONDS < self._latest_at:
             self._insert(attempt)
-        elif chunks and len(chunks[-1]) < CHUNK:
+            return
+        if not chunks or due_at > self._latest_at:
+            self._latest_at = due_at
+        if chunks and len(chunks[-1]) < CHUNK:
             chunks[-1].append(attempt)
         else:
             chunks.append([attempt])
@@ -62,10 +67,11 @@ class Line:
 
     def newest(self) -> Attempt | None:
         """The living one that became due last, or None; looks at no more than the tail's dead."""
-        for chunk in reversed(self._chunks):
-            for attempt in reversed(chunk):
-                if self._is_live(attempt):
-                    return attempt
+        for index in range(len(self._chunks) - 1, -1, -1):
+            chunk = self._chunks[index]
+            for place in range(len(chunk) - 1, self._head - 1 if index == 0 else -1, -1):
+                if self._is_live(chunk[place]):
+                    return chunk[place]
         return None
 
     def sweep(self, limit: int) -> None:
@@ -103,5 +109,9 @@ class Line:
             index -= 1
         chunk = chunks[index]
         insort(chunk, attempt, lo=self._head if index == 0 else 0, key=_due)
-        if len(chunk) > 2 * CHUNK and index > 0:
-            chunks[index : index + 1] = [chunk[:CHUNK], chunk[CHUNK:]]
+        if len(chunk) > 2 * CHUNK:
+            if index == 0:
+                del chunk[: self._head]
+                self._head = 0
+            half = (len(chunk) + 1) // 2
+            chunks[index : index + 1] = [chunk[:half], chunk[half:]] if half < len(chunk) else [chunk]

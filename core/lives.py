@@ -1,10 +1,14 @@
 """What each event does to the attempts of its task: the life of a task, in any order of its events."""
 
+from collections import deque
 from collections.abc import Iterator
 
 from core.agenda import Agenda
 from core.attempt import (
     ENDED,
+    EXCLUDED,
+    EXPIRED,
+    OPEN,
     RECEIVED,
     RECOVERED,
     RUNNING,
@@ -16,10 +20,12 @@ from core.events import Event, exception_class
 from core.metrics import UNKNOWN
 from core.recent import Recent
 from core.series import SeriesTable, TaskSeries
+from core.stream import StreamState
 from core.times import epoch
 from core.workers import Worker
 
 MAX_TRACKED = 2_000_000  # attempts that have not ended
+MAX_EXPIRED = 50_000  # of these, attempts that expired and of which nobody has said so: brokers may drop them silently
 MAX_CHAIN = 4  # older attempts of one uuid that are kept
 LATE_START_SECONDS = 1.0  # a start computed from the end may be off by that much
 EARLY_SECONDS = 0.1  # a worker's timer may run a task that much before its eta
@@ -29,10 +35,12 @@ SKEW_SECONDS = 30.0  # more than any clock we trust is off
 class Lives:
     """All attempts by uuid, newest first, and the transitions between their states."""
 
-    def __init__(self, series: SeriesTable) -> None:
+    def __init__(self, series: SeriesTable, stream: StreamState) -> None:
         self._series = series
+        self._stream = stream
         self._newest: dict[str, Attempt] = {}
         self._recent = Recent()
+        self._expired: deque[Attempt] = deque()  # by the clock, oldest first
         self.etas = Agenda(lambda attempt: attempt.eligible_at, lambda attempt: attempt.state == SCHEDULED)
         self.expiries = Agenda(lambda attempt: attempt.expires_at, lambda attempt: attempt.state <= WAITING)
         self.negative_waits = 0
@@ -61,6 +69,13 @@ class Lives:
         series.sent += 1
         if event.timestamp > series.queue.last_sent_at:
             series.queue.last_sent_at = event.timestamp
+        self._open(event, series, newest, event.timestamp, now)
+
+    def adopt(self, event: Event, series: TaskSeries, newest: Attempt | None, now: float) -> None:
+        """A task whose task-sent was not seen: it has waited since its first event at least."""
+        self._open(event, series, newest, 0.0, now)
+
+    def _open(self, event: Event, series: TaskSeries, newest: Attempt | None, sent_at: float, now: float) -> None:
         if len(self._newest) >= MAX_TRACKED:
             self.refused += 1
             return
@@ -70,26 +85,12 @@ class Lives:
             series,
             event.retries or 0,
             WAITING,
-            0.0 if eta is None else max(event.timestamp, eta),  # an eta without zone is read at its start
-            event.timestamp,
+            0.0 if eta is None else max(event.timestamp, eta),  # what an eta without zone means is not known
+            sent_at,
             expires_at=(epoch(event.expires) or 0.0) if event.expires else 0.0,
-            older=_cut(newest),
+            older=None if newest is None else self._cut(newest),
         )
         self._enter(attempt, scheduled=eta is None or eta > now)
-
-    def adopt(self, event: Event, series: TaskSeries, newest: Attempt | None, now: float) -> None:
-        """A task whose task-sent was not seen: it has waited since its first event at least."""
-        eta = (epoch(event.eta) or 0.0) if event.eta else 0.0
-        attempt = Attempt(
-            event.uuid,
-            series,
-            event.retries or 0,
-            WAITING,
-            max(event.timestamp, eta),
-            expires_at=(epoch(event.expires) or 0.0) if event.expires else 0.0,
-            older=_cut(newest),
-        )
-        self._enter(attempt, scheduled=eta > now)
 
     def _enter(self, attempt: Attempt, *, scheduled: bool) -> None:
         queue = attempt.series.queue
@@ -113,20 +114,31 @@ class Lives:
             return
         series.sent += 1
         series.queue.last_sent_at = max(series.queue.last_sent_at, event.timestamp)
-        self._move(attempt, series)
         attempt.sent_at = event.timestamp
-        attempt.eligible_at = max(event.timestamp, (epoch(event.eta) or 0.0) if event.eta else 0.0)
-        if attempt.started_at:
+        eta = epoch(event.eta) if event.eta else 0.0
+        if eta is not None:  # else its worker knew better
+            attempt.eligible_at = max(event.timestamp, eta)
+        self._move(attempt, series)
+        if attempt.started_at and eta is not None:
             self._measure(attempt, now)
 
     def _move(self, attempt: Attempt, series: TaskSeries) -> None:
-        """Put an attempt under the queue that it turns out to be on."""
-        old, new = attempt.series.queue, series.queue
-        if attempt.state == RUNNING and old is not new:
+        """Put an attempt under the queue that it turns out to be on; what was said of it on the other stays said."""
+        old, new, state = attempt.series.queue, series.queue, attempt.state
+        if old is not new and attempt.decision != OPEN:
+            if state < RUNNING:
+                return
+            attempt.decision = EXCLUDED  # it is not judged again
+        if old is new or state == ENDED:
+            attempt.series = series
+        elif state == RUNNING:
             old.running -= 1
             new.running += 1
-        if attempt.state >= RUNNING:
             attempt.series = series
+        else:
+            old.leave(attempt, state)
+            attempt.series = series
+            new.enter(attempt, state)
 
     # -- a worker takes it
 
@@ -135,18 +147,13 @@ class Lives:
         attempt = next((one for one in _chain(newest) if one.retries == (event.retries or 0)), None)
         if attempt is None:
             return
-        holder = attempt.worker
-        if attempt.marks & RECEIVED and holder is worker:
-            return
         if not attempt.marks & RECEIVED:
-            attempt.series.received += 1
-        if attempt.state >= RUNNING:
             attempt.marks |= RECEIVED
+            attempt.series.received += 1
+        if attempt.state >= RUNNING or attempt.worker is worker:
             return
-        if attempt.marks & RECEIVED:  # another worker lost it without a word
-            attempt.series.queue.release(attempt)
-            if holder is not None:
-                holder.held.pop(attempt.uuid, None)
+        if attempt.worker is not None:  # it lost it without a word
+            self._let_go(attempt)
         attempt.series.queue.hold(attempt)
         attempt.worker = worker
         if attempt.state == WAITING:
@@ -155,37 +162,38 @@ class Lives:
     def start(self, newest: Attempt, event: Event, worker: Worker, now: float) -> None:
         """A worker runs it."""
         at = event.timestamp
-        attempt = newest
-        older = newest.older
-        if older is not None and at < newest.sent_at and not older.started_at and older.state != ENDED:
-            attempt = older
+        attempt = newest if newest.older is None else _starting(newest, worker, at)
         if attempt.state < RUNNING:
             self._begin(attempt, at, worker, now)
         elif not attempt.started_at:  # it ended before the event of its start came
-            attempt.started_at = at
-            attempt.series.started += 1
-            self._measure(attempt, now)
-        elif attempt.marks & RECOVERED and at <= attempt.started_at + LATE_START_SECONDS:
-            attempt.marks &= ~RECOVERED
-        elif at > attempt.started_at:  # delivered again: another run, and no second wait
-            if attempt.state == RUNNING and attempt.worker is worker:
-                self.end(attempt, "lost", at)
-            run = Attempt(attempt.uuid, attempt.series, attempt.retries, ENDED, older=_cut(attempt))
+            attempt.worker = worker
+            self._count_start(attempt, at, now)
+        elif _is_start_of(attempt, worker, at):  # said before, or computed before it was said
+            if attempt.marks & RECOVERED:
+                attempt.marks &= ~RECOVERED
+                attempt.started_at = at
+        else:  # delivered again: another run, and no second wait
+            marks = attempt.marks & RECEIVED
+            run = Attempt(newest.uuid, newest.series, newest.retries, ENDED, marks=marks, older=self._cut(newest))
             self._recent.forget(run.uuid)
             self._newest[run.uuid] = run
             self._begin(run, at, worker, now)
 
     def _begin(self, attempt: Attempt, at: float, worker: Worker, now: float) -> None:
-        series, holder = attempt.series, attempt.worker
-        queue = series.queue
-        if holder is not None and holder is not worker:
-            holder.held.pop(attempt.uuid, None)
+        queue, holder = attempt.series.queue, attempt.worker
         queue.leave(attempt, RUNNING)
-        attempt.started_at = at
+        if holder is not None and holder is not worker:
+            _put_down(attempt, holder)
+        queue.running += 1
         attempt.worker = worker
         worker.held[attempt.uuid] = attempt
+        self._count_start(attempt, at, now)
+
+    def _count_start(self, attempt: Attempt, at: float, now: float) -> None:
+        series = attempt.series
+        queue = series.queue
+        attempt.started_at = at
         series.started += 1
-        queue.running += 1
         queue.starts.count(now)
         if at > queue.last_start_at:
             queue.last_start_at = at
@@ -211,7 +219,7 @@ class Lives:
 
     def succeed(self, newest: Attempt, event: Event, worker: Worker, now: float) -> None:
         """It ran to its end."""
-        attempt = self._ending(newest, worker, event.timestamp)
+        attempt = _ending(newest, worker, event)
         if attempt is None:
             return
         if attempt.state < RUNNING and event.runtime is not None:
@@ -225,51 +233,58 @@ class Lives:
 
     def fail(self, newest: Attempt, event: Event, worker: Worker, _now: float) -> None:
         """It raised, or was ended by its worker."""
-        attempt = self._ending(newest, worker, event.timestamp)
+        attempt = _ending(newest, worker, event)
         if attempt is None:
             return
         if not attempt.series.count_failure(exception_class(event) or UNKNOWN):
             self._series.folded += 1
         self.end(attempt, "failed", event.timestamp)
 
-    def retry(self, newest: Attempt, event: Event, worker: Worker, _now: float) -> None:
+    def retry(self, newest: Attempt, event: Event, _worker: Worker, _now: float) -> None:
         """It will run again as another attempt, whose task-sent came before this event."""
-        attempt = self._ending(newest, worker, event.timestamp)
-        if attempt is newest and attempt.state < RUNNING and attempt.retries > 0 and attempt.older is None:
-            attempt.series.count_outcome("retried")  # of the attempt before, of which nothing was seen
-        elif attempt is not None:
+        attempt = next((one for one in reversed(list(_chain(newest))) if one.state != ENDED), None)
+        if attempt is not newest or attempt.state >= RUNNING or attempt.retries == 0:
+            if attempt is not None and attempt.started_at <= event.timestamp:
+                self.end(attempt, "retried", event.timestamp)
+        elif attempt.older is None:  # of the attempt before, of which nothing was seen
+            attempt.older = Attempt(attempt.uuid, attempt.series, attempt.retries - 1, ENDED)
+            attempt.series.count_outcome("retried")
+        elif attempt.older.retries == attempt.retries:  # delivered again, and its start was not seen
             self.end(attempt, "retried", event.timestamp)
 
     def revoke(self, newest: Attempt, event: Event, worker: Worker, _now: float) -> None:
-        """Taken back by a caller, or too old to be run."""
-        attempt = self._ending(newest, worker, event.timestamp)
+        """Taken back by a caller, or too old to be run; a run is only ended where it is terminated."""
+        attempt = _ending(newest, worker, event)
         if attempt is None:
             return
+        if attempt.state == RUNNING and not event.terminated:
+            return  # a second delivery was thrown away
         queue = attempt.series.queue
-        if attempt.state <= WAITING:
+        if attempt.state <= WAITING and not event.terminated:
             if event.expired:
                 queue.expire(attempt)
             else:
+                queue.leave(attempt, EXPIRED)
                 queue.judge_revoked(attempt, event.timestamp)
         self.end(attempt, "revoked", event.timestamp)
 
     def reject(self, newest: Attempt, event: Event, worker: Worker, _now: float) -> None:
         """Handed back to the broker, for good or to be delivered again."""
-        if newest.sent_at == event.timestamp:
+        if any(one.sent_at == event.timestamp for one in _chain(newest)):
             return  # this event opened that wait before
-        attempt = self._ending(newest, worker, event.timestamp)
+        attempt = _ending(newest, worker, event)
         if not event.requeue:
             if attempt is not None:
                 self.end(attempt, "rejected", event.timestamp)
             return
         if attempt is not None and attempt.state < RUNNING:  # it goes on waiting
-            if attempt.marks & RECEIVED:
+            if attempt.worker is not None:
                 self._let_go(attempt)
             return
         if attempt is not None:
             self.end(attempt, "rejected", event.timestamp)
         at = event.timestamp
-        again = Attempt(newest.uuid, newest.series, newest.retries, WAITING, at, at, older=_cut(newest))
+        again = Attempt(newest.uuid, newest.series, newest.retries, WAITING, at, at, older=self._cut(newest))
         self._enter(again, scheduled=False)
 
     def end(self, attempt: Attempt, outcome: str, at: float) -> None:
@@ -277,12 +292,13 @@ class Lives:
         queue = attempt.series.queue
         if attempt.state == RUNNING:
             queue.running -= 1
+            attempt.state = ENDED
         else:
-            queue.judge_end(attempt, at)
-        queue.leave(attempt, ENDED)
+            queue.leave(attempt, ENDED)
+            queue.judge_end(attempt, at, self._stream.observed_since)
         attempt.series.count_outcome(outcome)
         if attempt.worker is not None:
-            attempt.worker.held.pop(attempt.uuid, None)
+            _put_down(attempt, attempt.worker)
         self._forget(attempt)
 
     def _forget(self, attempt: Attempt) -> None:
@@ -290,23 +306,6 @@ class Lives:
         if self._newest.get(attempt.uuid) is attempt:
             del self._newest[attempt.uuid]
             self._recent.put(attempt)
-
-    def _ending(self, newest: Attempt, worker: Worker, at: float) -> Attempt | None:
-        """Which attempt of the task does this end belong to? None = to one that has ended already."""
-        if newest.state == RUNNING and newest.worker is worker:  # nearly always
-            return newest
-        running: Attempt | None = None
-        for attempt in _chain(newest):
-            if attempt.state == RUNNING:
-                if attempt.worker is worker:
-                    return attempt
-                running = running or attempt
-        if running is not None:
-            return running
-        older = newest.older
-        if older is not None and at < newest.sent_at and older.state != ENDED:
-            return older
-        return newest if newest.state != ENDED else None
 
     # -- what time and silence do
 
@@ -326,16 +325,29 @@ class Lives:
         """Expiries that have passed while the task waited; returns how many."""
         due = self.expiries.due(until, limit)
         for attempt in due:
-            attempt.series.queue.expire(attempt)
+            attempt.series.queue.expire(attempt, self._stream.observed_since)
+        self._expired += due
+        while len(self._expired) > MAX_EXPIRED:
+            oldest = self._expired.popleft()
+            if oldest.state == EXPIRED:
+                self._forget(oldest)
         return len(due)
+
+    def is_behind(self, now: float, until: float | None) -> bool:
+        """Whether etas have come, or expiries have passed, that were not looked at yet."""
+        return self.etas.is_behind(now) or (until is not None and self.expiries.is_behind(until))
+
+    def put_back(self, worker: Worker) -> None:
+        """What a worker held and did not start waits on, in nobody's hands."""
+        for attempt in worker.in_hands():
+            if attempt.state == WAITING:
+                self._let_go(attempt)
 
     def lose_worker(self, worker: Worker, at: float) -> None:
         """What a worker that is gone had in its hands: running tasks are lost, others wait on."""
-        for attempt in list(worker.held.values()):
-            if attempt.state == RUNNING:
-                self.end(attempt, "lost", at)
-            elif attempt.state == WAITING:
-                self._let_go(attempt)
+        self.put_back(worker)
+        for attempt in worker.in_hands():
+            self.end(attempt, "lost", at)
         worker.held.clear()
 
     def give_up(self, uuid: str, reason: str) -> None:
@@ -343,24 +355,40 @@ class Lives:
         attempt = self._newest.get(uuid)
         if attempt is None or attempt.state != WAITING:
             return
-        if attempt.marks & RECEIVED:
+        if attempt.worker is not None:
             self._let_go(attempt)
         attempt.series.queue.give_up(attempt, reason)
         self._forget(attempt)
 
-    def tick(self, now: float, limit: int) -> None:
-        """Keep memory within its bounds."""
+    def tick(self, now: float, limit: int) -> bool:
+        """Keep memory within its bounds, a piece at a time; says whether there is more to do now."""
         self._recent.tick(now)
         alive = len(self._newest)
+        more = False
         for agenda in (self.etas, self.expiries):
-            if agenda.entries > alive + limit:
+            entries = agenda.entries
+            if entries > alive + limit:
                 agenda.sweep(limit)
+                more = more or alive + alive // 4 + 4 * limit < agenda.entries < entries
+        return more
 
     def _let_go(self, attempt: Attempt) -> None:
         attempt.series.queue.release(attempt)
         if attempt.worker is not None:
-            attempt.worker.held.pop(attempt.uuid, None)
+            _put_down(attempt, attempt.worker)
             attempt.worker = None
+
+    def _cut(self, newest: Attempt) -> Attempt:
+        """Keep the chain of older attempts short; a run that nobody can find any more is lost."""
+        if newest.older is not None:
+            chain = list(_chain(newest))
+            for attempt in chain[MAX_CHAIN - 1 :]:
+                attempt.older = None
+            for attempt in chain[MAX_CHAIN:]:
+                hands = attempt.worker.in_hands() if attempt.worker is not None else []
+                if attempt.state == RUNNING and all(held is not attempt for held in hands):
+                    self.end(attempt, "lost", attempt.started_at)
+        return newest
 
 
 def _same_attempt(newest: Attempt, event: Event) -> Attempt | None:
@@ -376,6 +404,8 @@ def _same_attempt(newest: Attempt, event: Event) -> Attempt | None:
             return attempt
     for attempt in chain:
         if attempt.retries == (event.retries or 0):
+            if attempt.state == ENDED and not attempt.started_at and 0.0 < attempt.sent_at < event.timestamp:
+                return None  # it ended before it could start, and was sent again
             if not attempt.started_at or event.timestamp <= attempt.started_at:
                 return attempt
             sender = event.hostname.rpartition("@")[2]
@@ -385,18 +415,89 @@ def _same_attempt(newest: Attempt, event: Event) -> Attempt | None:
     return None
 
 
-def _chain(newest: Attempt) -> Iterator[Attempt]:
+def _starting(newest: Attempt, worker: Worker, at: float) -> Attempt:
+    """Which of a task's attempts does this start belong to? Starts do not say."""
+    for attempt in _chain(newest):
+        if attempt.started_at == at and _is_by(attempt, worker):
+            return attempt
+    older = newest.older
+    if older is not None and at < newest.sent_at and not older.started_at and older.state != ENDED:
+        return older
+    if newest.state >= RUNNING or at < newest.sent_at:
+        for attempt in _chain(newest):
+            if _is_start_of(attempt, worker, at):
+                return attempt
+    return newest
+
+
+def _is_start_of(attempt: Attempt, worker: Worker, at: float) -> bool:
+    """Is this the start that is known of it? One that was computed from the end is near it."""
+    if not _is_by(attempt, worker):
+        return False
+    near = attempt.marks & RECOVERED and at <= attempt.started_at + LATE_START_SECONDS
+    return bool(near) or at == attempt.started_at
+
+
+def _ending(newest: Attempt, worker: Worker, event: Event) -> Attempt | None:
+    """Which attempt of the task does this end belong to? None = to one that has ended already. Ends do not say."""
+    if newest.older is None:  # nearly always
+        return newest if newest.state != ENDED else None
+    at = event.timestamp
+    held = worker.held.get(newest.uuid)
+    known = {id(one): one for start in (newest, held) for one in _chain(start)}
+    runs = [one for one in known.values() if one.started_at and _is_by(one, worker)]
+    going = [one for one in runs if one.state == RUNNING and one.started_at <= at]
+    if going:
+        return _run_that_ended(newest, going, runs, None if event.runtime is None else at - event.runtime)
+    if newest.state < RUNNING and at > newest.sent_at and (runs or _is_by(newest, worker)):
+        return newest  # its start was not seen
+    if runs:
+        return None
+    elsewhere = next((one for one in known.values() if one.state == RUNNING), None)
+    if elsewhere is not None:
+        return elsewhere
+    attempt = newest.older if at < newest.sent_at else newest
+    return attempt if attempt.state != ENDED else None
+
+
+def _run_that_ended(
+    newest: Attempt, going: list[Attempt], runs: list[Attempt], began_at: float | None
+) -> Attempt | None:
+    """Of several runs in one worker the one that began then; None = it has ended already."""
+    if began_at is None:
+        return None if newest.state == ENDED and _succeeds(newest, going[0]) else going[0]
+
+    def off_seconds(run: Attempt) -> float:
+        return abs(run.started_at - began_at)
+
+    run, nearest = min(going, key=off_seconds), min(runs, key=off_seconds)
+    is_other = off_seconds(nearest) <= LATE_START_SECONDS < off_seconds(run)
+    return None if nearest.state == ENDED and (is_other or _succeeds(nearest, run)) else run
+
+
+def _succeeds(later: Attempt, run: Attempt) -> bool:
+    """Was it sent by, or after, that run? Then the run ends as retried, or without a word."""
+    return later.retries > run.retries or later.sent_at > run.started_at
+
+
+def _is_by(attempt: Attempt, worker: Worker) -> bool:
+    return attempt.worker is not None and (attempt.worker is worker or attempt.worker.name == worker.name)
+
+
+def _put_down(attempt: Attempt, worker: Worker) -> None:
+    """The worker has it in its hands no longer; an older run of the same task may come to light."""
+    if worker.held.get(attempt.uuid) is not attempt:
+        return
+    del worker.held[attempt.uuid]
+    for older in _chain(attempt.older):
+        if older.worker is worker and older.state == RUNNING:
+            worker.held[older.uuid] = older
+            return
+
+
+def _chain(newest: Attempt | None) -> Iterator[Attempt]:
     """A task's attempts, newest first."""
-    attempt: Attempt | None = newest
+    attempt = newest
     while attempt is not None:
         yield attempt
         attempt = attempt.older
-
-
-def _cut(newest: Attempt | None) -> Attempt | None:
-    """Keep the chain of older attempts short."""
-    if newest is not None:
-        for depth, attempt in enumerate(_chain(newest)):
-            if depth == MAX_CHAIN - 1:
-                attempt.older = None
-    return newest

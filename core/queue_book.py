@@ -10,7 +10,6 @@ from core.attempt import (
     MET,
     MISSED,
     OPEN,
-    RECEIVED,
     RETRACTED,
     SCHEDULED,
     WAITING,
@@ -26,14 +25,6 @@ MIN_STARTS = 10  # fewer say nothing about a rate
 SWEEP_ENTRIES = 20_000  # a piece that stops nobody: about 1 ms
 
 
-def _is_undecided(attempt: Attempt) -> bool:
-    return attempt.state == WAITING and attempt.decision == OPEN
-
-
-def _is_overdue(attempt: Attempt) -> bool:
-    return attempt.state == WAITING and attempt.decision != OPEN
-
-
 class QueueBook:
     """Gauges, the line of those who wait, and the counters of one queue label."""
 
@@ -42,8 +33,8 @@ class QueueBook:
         self.row = row
         self.members: set[str] = set()  # names of the queues behind the label, as the broker knows them
         self.waiting = self.overdue = self.scheduled = self.reserved = self.running = 0
-        self._undecided = Line(_is_undecided)
-        self._overdue = Line(_is_overdue)
+        self._undecided = Line(self._is_undecided)
+        self._overdue = Line(self._is_overdue)
         self.met = [0, 0]  # first attempts, retries
         self.missed = [0, 0]
         self.excluded: dict[str, int] = {}
@@ -75,15 +66,22 @@ class QueueBook:
         self.waiting += 1
         self._undecided.add(attempt)
 
+    def enter(self, attempt: Attempt, state: int) -> None:
+        """It comes from another queue, and nothing was decided yet."""
+        if state == SCHEDULED:
+            self.schedule(attempt)
+        elif state == WAITING:
+            self.wait(attempt)
+            if attempt.worker is not None:
+                self.reserved += 1
+
     def hold(self, attempt: Attempt) -> None:
-        """A worker has taken it from the broker."""
-        attempt.marks |= RECEIVED
+        """A worker is taking it from the broker."""
         if attempt.state == WAITING:
             self.reserved += 1
 
     def release(self, attempt: Attempt) -> None:
-        """The worker that had it holds it no longer, and did not start it."""
-        attempt.marks &= ~RECEIVED
+        """The worker that has it will hold it no longer, and did not start it."""
         if attempt.state == WAITING:
             self.reserved -= 1
 
@@ -91,7 +89,7 @@ class QueueBook:
         """Its eta has come."""
         self.scheduled -= 1
         self.wait(attempt)
-        if attempt.marks & RECEIVED:
+        if attempt.worker is not None:
             self.reserved += 1
 
     def leave(self, attempt: Attempt, state: int) -> None:
@@ -100,18 +98,27 @@ class QueueBook:
             self.waiting -= 1
             if attempt.decision != OPEN:
                 self.overdue -= 1
-            if attempt.marks & RECEIVED:
+            if attempt.worker is not None:
                 self.reserved -= 1
         elif attempt.state == SCHEDULED:
             self.scheduled -= 1
         attempt.state = state
 
-    def sweep(self) -> None:
-        """Drop some of those who left from the middle of the lines, where they are many."""
-        if self._undecided.entries > 2 * (self.waiting - self.overdue) + SWEEP_ENTRIES // 10:
-            self._undecided.sweep(SWEEP_ENTRIES)
-        if self._overdue.entries > 2 * self.overdue + SWEEP_ENTRIES // 10:
-            self._overdue.sweep(SWEEP_ENTRIES)
+    def _is_undecided(self, attempt: Attempt) -> bool:
+        return attempt.state == WAITING and attempt.decision == OPEN and attempt.series.queue is self
+
+    def _is_overdue(self, attempt: Attempt) -> bool:
+        return attempt.state == WAITING and attempt.decision != OPEN
+
+    def sweep(self) -> bool:
+        """Drop some of those who left from the middle of the lines, where they are many; True = many are left."""
+        more = False
+        for line, living in ((self._undecided, self.waiting - self.overdue), (self._overdue, self.overdue)):
+            entries = line.entries
+            if entries > 2 * living + SWEEP_ENTRIES // 10:
+                line.sweep(SWEEP_ENTRIES)
+                more = more or 2 * living + 2 * SWEEP_ENTRIES < line.entries < entries
+        return more
 
     def in_line(self, before: float) -> Iterator[Attempt]:
         """Those who wait and became due earlier than that, in their order."""
@@ -185,9 +192,14 @@ class QueueBook:
         else:
             self.exclude(attempt, "wait_unknown")
 
-    def judge_end(self, attempt: Attempt, at: float) -> None:
-        """It ended, and no start was seen: it started at `at` or earlier."""
-        if attempt.decision == OPEN and attempt.eligible_at:
+    def judge_end(self, attempt: Attempt, at: float, observed_since: float) -> None:
+        """It ended, and no start was seen: it started at `at` or earlier, perhaps in a gap of the stream."""
+        target = self.target_seconds
+        if target is None or attempt.decision != OPEN or not attempt.eligible_at:
+            return
+        if attempt.eligible_at < observed_since and at - attempt.eligible_at > target:
+            self.exclude(attempt, "unobserved")
+        else:
             judge = self.judge_start if attempt.sent_at else self.judge_partial
             judge(attempt, at - attempt.eligible_at)
 
@@ -200,11 +212,21 @@ class QueueBook:
         else:
             self.exclude(attempt, "revoked")
 
-    def expire(self, attempt: Attempt) -> None:
-        """Its expiry passed before it could start: a promise broken, not a task less."""
+    def expire(self, attempt: Attempt, observed_since: float = 0.0) -> None:
+        """Its expiry passed before it could start: a promise broken, not a task less.
+
+        A wait that began before `observed_since` may have ended in a gap of the
+        stream: then nobody can say that it expired.
+        """
         self.leave(attempt, EXPIRED)
-        self.expired += 1
-        if attempt.decision == OPEN and self.target_seconds is not None:
+        unobserved = attempt.eligible_at < observed_since
+        if not unobserved:
+            self.expired += 1
+        if attempt.decision != OPEN or self.target_seconds is None:
+            return
+        if unobserved:
+            self.exclude(attempt, "unobserved")
+        else:
             self.miss(attempt)
 
     def give_up(self, attempt: Attempt, reason: str) -> None:

@@ -85,7 +85,7 @@ def unpack(segment: bytes) -> tuple[list[Block], int]:
     while (length := _length_at(segment, end)) is not None:
         start = end + _frame.size
         packed = memoryview(segment)[start : start + length]
-        if len(packed) < length or crc32(packed) != _frame.unpack_from(segment, end)[1]:
+        if crc32(packed) != _frame.unpack_from(segment, end)[1]:
             break
         try:
             blocks.append(_block(_decoder.decode(packed)))

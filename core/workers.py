@@ -8,7 +8,6 @@ from core.snapshot import WorkerView
 
 SILENT_SECONDS = 60.0  # without event or heartbeat: lost
 KEPT_SECONDS = 3600.0  # a lost worker stays on show that long
-IDLE_SECONDS = 4.0  # two heartbeats that say nothing runs: what we thought to run has ended unseen
 MAX_WORKERS = 5_000
 
 
@@ -22,13 +21,13 @@ class Worker:
         self.task_events = 0
         self.running: int | None = None  # by its heartbeat
         self.processed: int | None = None
-        self.idle_since: float | None = None  # its clock: heartbeats have said since then that nothing runs
-        self.idle_seconds = 0.0  # for so long, by its clock
+        self.idle_at = 0.0  # its clock: its newest heartbeat, if that said that nothing runs; else 0
+        self.idle_before = 0.0  # the heartbeat before that one, likewise
         self.sw_ver: str | None = None
         self.pool: str | None = None  # by inspection, like the next two; None = has not answered yet
         self.slots: int | None = None
         self.queues: tuple[str, ...] | None = None
-        self.held: dict[str, Attempt] = {}  # by uuid: reserved (and due) or running
+        self.held: dict[str, Attempt] = {}  # by uuid: reserved (and due) or running, the newest of its task
 
     @property
     def idle_slots(self) -> int | None:
@@ -42,26 +41,33 @@ class Worker:
         if event.active is not None:
             self.running = event.active
             if event.active:
-                self.idle_since = None
-            elif self.idle_since is None:
-                self.idle_since = event.timestamp
-                self.idle_seconds = 0.0
-            else:
-                self.idle_seconds = event.timestamp - self.idle_since
+                self.idle_at = self.idle_before = 0.0
+            elif event.timestamp > self.idle_at:
+                self.idle_before, self.idle_at = self.idle_at, event.timestamp
         if event.processed is not None:
             self.processed = event.processed
         if event.sw_ver:
             self.sw_ver = event.sw_ver
 
+    def in_hands(self) -> list[Attempt]:
+        """All that it holds or runs, also the runs that a newer one of the same task hides."""
+        found = []
+        for newest in self.held.values():
+            attempt: Attempt | None = newest
+            while attempt is not None:
+                if attempt.worker is self and attempt.state in {WAITING, RUNNING}:
+                    found.append(attempt)
+                attempt = attempt.older
+        return found
+
     def ended_unseen(self) -> list[Attempt]:
-        """Attempts that we take to run while the worker has long said that nothing does (Ignore sends no event)."""
-        if self.idle_since is None or self.idle_seconds < IDLE_SECONDS:
+        """Attempts that we take to run while two heartbeats since their start said that nothing does.
+
+        Ignore sends no event. One heartbeat could be as old as the start.
+        """
+        if not self.idle_before:
             return []
-        return [
-            attempt
-            for attempt in self.held.values()
-            if attempt.state == RUNNING and attempt.started_at < self.idle_since
-        ]
+        return [one for one in self.in_hands() if one.state == RUNNING and one.started_at < self.idle_before]
 
     def held_beside_idle_slots(self) -> Iterator[Attempt]:
         """Waiting attempts that it holds although it has idle slots."""
@@ -91,6 +97,7 @@ class WorkerTable:
 
     def __init__(self) -> None:
         self._workers: dict[str, Worker] = {}
+        self._leaving: dict[str, Worker] = {}  # said goodbye a moment ago; what they run may still end
         self.folded = 0
         self.lost: dict[str, int] = {}  # reason -> workers
 
@@ -98,14 +105,22 @@ class WorkerTable:
         """Walk them in the order in which they were first heard."""
         return iter(self._workers.values())
 
+    def all(self) -> list[Worker]:
+        """These, and those that said goodbye a moment ago."""
+        return [*self._workers.values(), *self._leaving.values()]
+
     def get(self, name: str) -> Worker | None:
         """The worker of that name, if it was heard."""
-        return self._workers.get(name)
+        return self._workers.get(name) or self._leaving.get(name)
 
     def hear(self, name: str, now: float) -> Worker:
-        """The worker of that name, just heard; a lost one is back."""
+        """The worker of that name, just heard; a lost one is back, one that said goodbye is not."""
         worker = self._workers.get(name)
         if worker is None:
+            worker = self._leaving.get(name)
+            if worker is not None:
+                worker.last_seen_at = now
+                return worker
             worker = Worker(name, now)
             if len(self._workers) < MAX_WORKERS:
                 self._workers[name] = worker
@@ -115,9 +130,32 @@ class WorkerTable:
         worker.last_seen_at = now
         return worker
 
-    def forget(self, name: str) -> None:
-        """It said goodbye."""
-        self._workers.pop(name, None)
+    def welcome(self, name: str, now: float) -> Worker:
+        """The same of one that is surely there: it speaks of itself."""
+        leaving = self._leaving.pop(name, None)
+        if leaving is not None:
+            self._workers[name] = leaving
+        return self.hear(name, now)
+
+    def dismiss(self, name: str, now: float) -> Worker | None:
+        """It said goodbye: it takes no more tasks, and those that run it ends first."""
+        worker = self._workers.pop(name, None)
+        if worker is not None:
+            worker.online = False
+            worker.last_seen_at = now
+            self._leaving[name] = worker
+        return worker
+
+    def gone(self, now: float, listening_since: float) -> list[Worker]:
+        """Who said goodbye and has not been heard of for too long; they are forgotten."""
+        gone = [
+            worker
+            for worker in self._leaving.values()
+            if now - max(worker.last_seen_at, listening_since) > SILENT_SECONDS or len(self._leaving) > MAX_WORKERS
+        ]
+        for worker in gone:
+            del self._leaving[worker.name]
+        return gone
 
     def silent(self, now: float, listening_since: float) -> list[Worker]:
         """Who has just been silent for too long. A solo worker cannot speak while a task runs, so it is not counted."""

@@ -1,11 +1,11 @@
 """The broker behind a URL: how it is reached, and how it is named without its password."""
 
+import re
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import redis
 from kombu.connection import Connection
-from kombu.utils.url import maybe_sanitize_url, parse_url
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
@@ -23,20 +23,14 @@ class Broker:
         """Check the URL; nothing is connected yet.
 
         Raises:
-            BrokerUrlError: no scheme, no port number, or a transport that is not supported.
+            BrokerUrlError: says what is wrong with it, without its password.
         """
         self.url = url
         self.display_url = without_password(url)
-        scheme = url.partition("://")[0] if "://" in url else ""
-        if scheme not in REDIS_TRANSPORTS:
-            raise BrokerUrlError(
-                f"broker URL {self.display_url!r}: expected redis://HOST:PORT/DB "
-                f"(or {', '.join(REDIS_TRANSPORTS[1:])}), not {scheme or 'a text without scheme'}"
-            )
-        try:
-            parse_url(url)
-        except (ValueError, KeyError) as error:
-            raise BrokerUrlError(f"broker URL {self.display_url!r} cannot be read: {error}") from error
+        for one in url.split(";"):  # what comes after the first is tried when that fails
+            reason = _fault(one)
+            if reason is not None:
+                raise BrokerUrlError(f"broker URL {self.display_url!r}: {reason}")
         self.transport_options: dict[str, Any] = {
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": ANSWER_SECONDS,
@@ -88,13 +82,44 @@ class RedisLink:
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown; user and password are both taken out of what is no URL."""
+    """The URL as it may be shown: no password and no query. What is no sound URL is cut at its last @."""
+    shown = [_shown(one) for one in url.split(";")]
+    if None in shown:
+        _, at, after = url.rpartition("@")
+        return ("**@" if at else "") + after.partition("?")[0]
+    return ";".join(one for one in shown if one is not None)
+
+
+def _shown(url: str) -> str | None:
+    """One URL without its password; None = where a password may stand in it cannot be told."""
     try:
         parts = urlsplit(url)
-        if parts.password is None:
-            return url
-        host = parts.netloc.rpartition("@")[2]
-        user = f"{parts.username}:**@" if parts.username else ":**@"
-        return urlunsplit(parts._replace(netloc=user + host))
+        password, _ = parts.password, parts.port
     except ValueError:
-        return str(maybe_sanitize_url(url)) if "@" not in url else "**@" + url.rpartition("@")[2]
+        return None
+    if "://" not in url or "@" in parts.path + parts.query + parts.fragment:
+        return None
+    host = parts.netloc.rpartition("@")[2]
+    login = parts.netloc.removesuffix(host) if password is None else f"{parts.username}:**@"
+    database = "&".join(pair for pair in parts.query.split("&") if pair.startswith("virtual_host="))
+    return f"{parts.scheme}://{login}{host}{parts.path}{'?' if database else ''}{database}"
+
+
+def _fault(url: str) -> str | None:
+    """Say what kombu or the system would stumble over only later; None = nothing. No piece of the URL is quoted.
+
+    A password is where it should not be when one of its characters was not percent-encoded.
+    """
+    scheme = url.partition("://")[0] if "://" in url else ""
+    if scheme not in REDIS_TRANSPORTS:
+        return f"expected redis://HOST:PORT/DB (or {', '.join(REDIS_TRANSPORTS[1:])})"
+    try:
+        parts = urlsplit(url)
+        _ = (parts.hostname or "").encode("idna"), parts.port
+    except ValueError:
+        return (
+            "cannot be read: its host is none, or its port no number; / # ? ; [ in a password must be percent-encoded"
+        )
+    if scheme != "redis+socket" and not re.fullmatch(r"/?[0-9]*", parts.path):
+        return "the number of a database must follow the host"
+    return None

@@ -26,6 +26,11 @@ class _Envelope(msgspec.Struct, gc=False, rename="kebab"):
     content_encoding: str | None = None
 
 
+# A number beyond 64 bits is an OverflowError.
+UNREADABLE = (
+    KombuError, msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError,
+)  # fmt: skip
+
 _envelope = msgspec.json.Decoder(_Envelope)
 
 
@@ -69,10 +74,17 @@ def _unusual_body(message: bytes) -> bytes:
             body = b64decode(body)
         method = wrapper.get("headers", {}).get("compression")
         if method:
-            body = compression.decompress(body, method)
+            body = _decompressed(body, method)
         content = serialization.loads(
             body, wrapper.get("content-type"), wrapper.get("content-encoding"), accept=ACCEPTED
         )
         return msgspec.json.encode(content)
-    except (KombuError, msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise EnvelopeError(f"body not readable: {error}") from error
+
+
+def _decompressed(body: bytes, method: str) -> Any:
+    try:
+        return compression.decompress(body, method)
+    except Exception as error:  # each method raises its own, and kombu knows any number of methods
+        raise EnvelopeError(f"body not decompressed: {error}") from error

@@ -24,7 +24,7 @@ from core.record import HEADER, AttemptRecord, Block, Key, is_unfinished, pack, 
 
 logger = logging.getLogger(__name__)
 
-SEGMENT_BYTES = 8_000_000  # some 90,000 records: moving them takes a quarter of a second
+SEGMENT_BYTES = 8_000_000  # some 90,000 records: moving them takes a fifth of a second
 BLOCK_RECORDS = 10_000  # moved at once: a block is read in one piece, and no event is handled meanwhile
 RECORD_BYTES = 90  # measured, with a UUID as the task's id
 LOCK_FILE = "lock"
@@ -99,8 +99,8 @@ class Journal:
     def load(self) -> list[AttemptRecord]:
         """Read the records of all attempts that have not ended, in the order in which they were first written.
 
-        A record that compaction moved was written then. What is damaged is set
-        aside as `*.damaged` and does not stop the rest.
+        Compaction writes anew: what it moved comes behind what was not moved.
+        What is damaged is set aside as `*.damaged` and does not stop the rest.
 
         Raises:
             JournalError: the folder cannot be read or written.
@@ -146,38 +146,39 @@ class Journal:
         # between the two, and would win over their own replacement.
         budget_bytes = 2 * self._appended_bytes  # faster than appends, or they would never be caught up with
         self._appended_bytes = 0
-        if self._last_to_move is None and not self._begin_round():
-            return 0
+        if self._last_to_move is None:
+            self._last_to_move = self._begin_round()
+            if self._last_to_move is None:
+                return 0
         moved = 0
-        while self._segments and self._segments[0].number <= (self._last_to_move or 0):
+        while self._segments and self._segments[0].number <= self._last_to_move:
             budget_bytes -= self._segments[0].size_bytes
             moved += self._move_oldest(is_live, current)
             if budget_bytes <= 0:
                 break
-        if not self._segments or self._segments[0].number > (self._last_to_move or 0):
+        if not self._segments or self._segments[0].number > self._last_to_move:
             self._living_bytes = self._moved_bytes
             self._last_to_move = None
         return moved
 
-    def _begin_round(self) -> bool:
-        """Start to move all segments that there are, one after the other, if that seems worth it.
+    def _begin_round(self) -> int | None:
+        """Start to move all segments that there are, if that seems worth it; returns the last one's number.
 
-        Nobody counts what lives, which would take an index of all keys. It is
-        known of the time when everything was last read. From that is taken what
-        ended since; what began is not believed to live until the next round
-        has seen it. So rounds come too early rather than too late, and while
-        the waiting set grows each finds it twice as large as the one before.
+        How much lives is not counted: that would take an index of all keys. It
+        is known of the last time that everything was read, by `load` or by a
+        round. What ended since is taken off; what began since is not added
+        before the next round has seen it. So a round comes too early rather
+        than too late, and in a growing waiting set each is twice the one before.
         """
         ended_bytes = max(0, self._ended_net) * RECORD_BYTES
         living_bytes = max(0, self._living_bytes - ended_bytes)
         whole_bytes = sum(segment.size_bytes for segment in self._segments)
         if whole_bytes <= 2 * living_bytes + 2 * self._segment_bytes:
-            return False
+            return None
         self._is_sealed = True  # what is moved out of the newest must not go into it
-        self._last_to_move = self._segments[-1].number
         self._moved_bytes = 0
         self._ended_net = 0
-        return True
+        return self._segments[-1].number
 
     def _move_oldest(self, is_live: Callable[[Key], bool], current: Callable[[Key], AttemptRecord | None]) -> int:
         oldest = self._segments[0]
@@ -185,8 +186,6 @@ class Journal:
         survivors = [record for key in keys if is_live(key) and (record := current(key)) is not None]
         for start in range(0, len(survivors), BLOCK_RECORDS):
             self._moved_bytes += self._write(survivors[start : start + BLOCK_RECORDS], ())
-        if len(self._segments) == 1:
-            self._close_newest()
         with _naming(self._folder):
             oldest.path.unlink(missing_ok=True)
         self._segments.popleft()

@@ -71,6 +71,10 @@ class RedisStream:
                     said = reason
                 stop.wait(retry_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
                 retry_seconds = min(2 * retry_seconds, LAST_RETRY_SECONDS)
+            except Exception:
+                self._sink.disconnected()
+                logger.exception("event stream failed, connecting anew broker=%s", self._broker.display_url)
+                stop.wait(LAST_RETRY_SECONDS)
 
     def _flow_once(self, stop: threading.Event) -> None:
         self._flowed = False

@@ -26,6 +26,8 @@ from history.board_file import BOARD_FILE, read_board
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
+STOP_SECONDS = 3.0  # for all threads together; one that a hanging broker holds is left behind
+RESTART_SECONDS = 5.0  # before a loop that failed begins anew
 PROBE_SECONDS = 5.0
 DOUBT_SECONDS = 2.0  # between probes while some queue has fewer messages than tasks that seem to wait
 INSPECT_SECONDS = 30.0
@@ -88,7 +90,10 @@ class ExporterService:
             "probe": self._probe_always,
             "inspector": self._inspect_always,
         }
-        threads = [threading.Thread(target=loop, name=name, daemon=True) for name, loop in loops.items()]
+        threads = [
+            threading.Thread(target=self._keep, args=(name, loop), name=name, daemon=True)
+            for name, loop in loops.items()
+        ]
         gc.freeze()  # what was imported is not searched for garbage again
         for thread in threads:
             thread.start()
@@ -98,8 +103,9 @@ class ExporterService:
             self._stop.set()
             self._inspect_soon.set()
             self.server.stop()
+            give_up_at = time.monotonic() + STOP_SECONDS
             for thread in threads:
-                thread.join(timeout=3.0)
+                thread.join(timeout=max(0.0, give_up_at - time.monotonic()))
 
     # -- what the stream brings
 
@@ -255,6 +261,15 @@ class ExporterService:
                 self._ledger.observe_worker(
                     answer.worker, now, queues=answer.queues, slots=answer.slots, pool=answer.pool
                 )
+
+    def _keep(self, name: str, loop: Callable[[], None]) -> None:
+        """Run a loop until the stop; a fault of ours in one event must not end it for good."""
+        while not self._stop.is_set():
+            try:
+                loop()
+            except Exception:
+                logger.exception("thread failed, starting it again thread=%s", name)
+                self._stop.wait(RESTART_SECONDS)
 
     def _every(self, seconds: float, act: Callable[[], None]) -> None:
         while not self._stop.wait(seconds):

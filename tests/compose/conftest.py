@@ -1,14 +1,18 @@
 """A supervisor under test, the processes that it starts, and ways to look at both."""
 
+import fcntl
 import http.server
 import logging
 import signal
+import sys
+import termios
 import threading
 from contextlib import contextmanager
 
 import pytest
 
 from compose.supervisor import Supervisor
+from tests.compose import small_programs as programs
 from tests.compose.process_tree import MARK_VARIABLE, SOON, ProcessTree
 
 
@@ -53,6 +57,15 @@ def web_port():
         thread.join()
 
 
+@pytest.fixture
+def signing_program(tree, tmp_path, eventually):
+    """A supervisor, and its child that signs off at SIGTERM, which it gets when its parent dies."""
+    child = {"name": "one", "argv": (*programs.SIGN_OFF, "begun", "0"), "cwd": str(tmp_path)}
+    program = tree.supervise({**child, "parent_death_signal": signal.SIGTERM})
+    eventually((tmp_path / "begun").exists, SOON, "the child to begin")
+    return program
+
+
 @contextmanager
 def ignored(*numbers):
     """Ignore signals, as nohup and background jobs do; what is started meanwhile inherits it."""
@@ -75,3 +88,8 @@ def await_phase(supervisor, name, phase):
 def said(caplog, level):
     """The messages logged at this level."""
     return [record.getMessage() for record in caplog.records if record.levelno == level]
+
+
+def unread_bytes(pipe):
+    """How much lies in a pipe; ioctl_tty(2)."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)

@@ -18,6 +18,11 @@ GONE_STATES = ("Z", "X")  # proc_pid_stat(5): zombie, dead
 SOON = 10.0  # seconds within which things happen, on a busy machine too
 
 
+def parent_of(pid: int) -> int:
+    """proc_pid_stat(5)."""
+    return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+
+
 class ProcessTree:
     """Whatever was executed with the mark, its forks, and whatever was seen to belong to it once.
 
@@ -36,9 +41,13 @@ class ProcessTree:
 
     def start(self, program: Path, *arguments: str, stderr: int | None = None) -> subprocess.Popen:
         """Run a Python file of the tests from the root of the checkout, as leader of a process group of its own."""
+        return self.run(sys.executable, str(program), *arguments, stderr=stderr)
+
+    def run(self, *command: str, stderr: int | None = None) -> subprocess.Popen:
+        """Run a command, as `start` does."""
         with os.fdopen(stderr, "wb") if stderr is not None else self._stderr.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, str(program), *arguments],
+                command,
                 cwd=ROOT,
                 env={**os.environ, MARK_VARIABLE: self.mark, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,

@@ -13,6 +13,7 @@ STAY = python("import signal; signal.pause()")
 
 # Ignores every polite signal and starts one more such in a session of its own, and that one a third.
 STUBBORN = (sys.executable, "-S", str(Path(__file__).with_name("stubborn.py")), "2")
+STUBBORN_CHILD = {"name": "stubborn", "argv": STUBBORN, "stop_grace_seconds": 0.2}
 
 # Leaves a stubborn family behind.
 LEAVE = python(f"import subprocess; subprocess.Popen({STUBBORN!r}); raise SystemExit(1)")
@@ -25,10 +26,11 @@ COUNT = python(
     "    pathlib.Path('many').touch() if number == 50_000 else None"
 )
 
-# NAME: writes a file of that name when it has begun, and its name into a file `ends` when SIGTERM ends it.
+# NAME SECONDS: writes a file of that name when it has begun, and its name into a file `ends` so long after SIGTERM.
 SIGN_OFF = python(
-    "import pathlib, signal, sys\n"
+    "import pathlib, signal, sys, time\n"
     "def leave(*_):\n"
+    "    time.sleep(float(sys.argv[2]))\n"
     "    with open('ends', 'a') as ends: ends.write(sys.argv[1])\n"
     "    sys.exit()\n"
     "signal.signal(signal.SIGTERM, leave)\n"

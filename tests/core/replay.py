@@ -9,7 +9,7 @@ import msgspec
 
 from core.attempt import ENDED, EXPIRED, OPEN, RUNNING, SCHEDULED, WAITING
 from core.events import Event
-from core.ledger import Ledger
+from core.ledger import TICK_LIMIT, Ledger
 from core.snapshot import SloView, TaskView
 from core.targets import parse_targets
 
@@ -23,11 +23,12 @@ GOLDEN = Path(__file__).with_name("golden")
 class Replay:
     """A ledger and its clock. Every second the stream is marked as read and the ledger ticks."""
 
-    def __init__(self, targets=TARGETS, *, marked=True, **settings):
-        self.ledger = Ledger(parse_targets(targets), started_at=T0, **settings)
-        self.now = T0
+    def __init__(self, targets=TARGETS, *, since=T0, marked=True, limit=TICK_LIMIT, **settings):
+        self.ledger = Ledger(parse_targets(targets), started_at=since, **settings)
+        self.now = since
         self.marked = marked  # False = markers stop coming back
-        self.ledger.stream.connect(T0)
+        self.limit = limit  # of a tick
+        self.ledger.stream.connect(since)
         self._second()
 
     def feed(self, *events):
@@ -61,7 +62,7 @@ class Replay:
     def _second(self):
         if self.marked and self.ledger.stream.up:
             self.ledger.stream.mark(self.now, self.now)
-        while self.ledger.tick(self.now):
+        while self.ledger.tick(self.now, self.limit):
             pass
 
     # -- what came of it
@@ -69,6 +70,15 @@ class Replay:
     @property
     def snapshot(self):
         return self.ledger.snapshot(self.now)
+
+    def essence(self):
+        """The snapshot, but for what counts messages and not tasks."""
+        snapshot = self.snapshot
+        return msgspec.structs.replace(
+            snapshot,
+            workers=tuple(msgspec.structs.replace(worker, task_events=0) for worker in snapshot.workers),
+            exporter=msgspec.structs.replace(snapshot.exporter, events={}, attribution={}),
+        )
 
     def queue(self, label="mail"):
         return next(view for view in self.snapshot.queues if view.queue == label)
@@ -169,7 +179,7 @@ def naive(at):
 
 
 def golden(name):
-    """The events of a captured file, each with its arrival, in order of arrival."""
+    """The events of a captured file, each with the moment of its arrival, in that order."""
     lines = (json.loads(line) for line in (GOLDEN / name).read_text(encoding="utf-8").splitlines())
     arrivals = ((line.get("_recv") or line.get("local_received") or line["timestamp"], line) for line in lines)
     return [(msgspec.convert(line, Event), at) for at, line in arrivals]

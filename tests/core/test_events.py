@@ -122,12 +122,13 @@ def test_bad_event_alone_is_one_bad_event(bad):
     assert (list(events), undecodable) == ([], 1)
 
 
-@pytest.mark.parametrize("number", [b"1e400", b"-1e400", b"NaN", b"Infinity", b"9" * 400])
+@pytest.mark.parametrize("number", [b"1e400", b"-1e400", b"9" * 400])
 def test_time_beyond_all_numbers_costs_only_its_event(number):
-    events, undecodable = decode(batch(STARTED, STARTED | {"timestamp": 0}).replace(b": 0,", b": " + number + b","))
+    beyond = body(STARTED | {"timestamp": 0}).replace(b": 0,", b": " + number + b",")
 
-    assert list(events) in ([STARTED_EVENT], [])
-    assert len(events) + undecodable in (1, 2)
+    events, undecodable = decode(b"[" + body(STARTED) + b"," + beyond + b"]")
+
+    assert (list(events), undecodable) == ([STARTED_EVENT], 1)
 
 
 def test_event_of_a_worker_needs_no_task():
@@ -182,12 +183,12 @@ def test_escape_that_only_looks_like_half_a_pair_is_read_as_it_stands():
     assert decode(body(event))[0][0].traceback == r"C:\udir \ud800"
 
 
-def test_deep_nesting_costs_only_its_event():
+def test_deep_nesting_costs_its_batch_and_no_more():
     deep = b'{"type":"task-started","args":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
     events, undecodable = decode(b"[" + body(STARTED) + b"," + deep + b"]")
 
-    assert (list(events), undecodable) in (([STARTED_EVENT], 1), ([], 1))  # too deep even to be skipped: the batch
+    assert (list(events), undecodable) == ([], 1)  # too deep even to be skipped: the batch is one bad event
 
 
 # Which exception?

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,8 +24,17 @@ _LEVEL = re.compile(r"^[-0-9]+ [0-9:,]+ ([A-Z]+) ", re.MULTILINE)
 class Exporter:
     """One exporter on a free port. It must end well when it is stopped, or the test fails."""
 
-    def __init__(self, *options: str | Path, folder: Path, env: Mapping[str, str] | None = None) -> None:
-        self.program = Program([*COMMAND, "--port", "0", *options], folder / "exporter.log", cwd=folder, env=env)
+    def __init__(
+        self,
+        *options: str | Path,
+        folder: Path,
+        env: Mapping[str, str] | None = None,
+        command: Sequence[str | Path] = COMMAND,
+    ) -> None:
+        self.tells_tracebacks = "DEBUG" in options
+        log = folder / "exporter.log"
+        log.unlink(missing_ok=True)
+        self.program = Program([*command, "--port", "0", *options], log, cwd=folder, env=env)
         try:
             eventually(self._port, 20, "the exporter to listen")
         except BaseException:
@@ -34,7 +43,7 @@ class Exporter:
         self.url = f"http://127.0.0.1:{self._port()}"
 
     def _port(self) -> str | None:
-        assert self.program.is_running, self.program.log
+        assert self.program.exit_status is None, self.program.log
         found = _LISTENS.search(self.program.log)
         return found and found[1]
 
@@ -52,15 +61,15 @@ class Exporter:
             for sample in family.samples
         }
 
-    def value(self, name: str, **labels: str) -> float | None:
+    def value(self, metric: str, **labels: str) -> float | None:
         """The value of one series; None = it is not there."""
-        return self.samples().get((name, frozenset(labels.items())))
+        return self.samples().get((metric, frozenset(labels.items())))
 
-    def counts(self, name: str, *labels: str) -> Counter:
+    def counts(self, metric: str, *labels: str) -> Counter:
         """The values of a family by these labels, zeros left out."""
         found = Counter()
-        for (sample_name, pairs), value in self.samples().items():
-            if sample_name == name and value:
+        for (name, pairs), value in self.samples().items():
+            if name == metric and value:
                 found[tuple(dict(pairs)[label] for label in labels)] += value
         return found
 
@@ -85,19 +94,21 @@ class Exporter:
     def stop(self, within_seconds: float = STOP_SECONDS) -> None:
         """Ask it to end, and see that it does so well."""
         if self.program.process.returncode is not None:
-            return
+            return  # it was stopped before
         self.program.terminate()
         try:
             assert self.program.wait(within_seconds) == 0, self.program.log
         finally:
             self.program.kill()
 
+    close = stop
+
 
 def refused(*options: str | Path, folder: Path, env: Mapping[str, str] | None = None) -> str:
     """Start an exporter that must not start: standard error, of which exit status 2 was seen to."""
     log = folder / "refused.log"
     log.unlink(missing_ok=True)
-    program = Program([*COMMAND, *options], log, cwd=folder, env=env, stdout=subprocess.DEVNULL)
+    program = Program([*COMMAND, "--port", "0", *options], log, cwd=folder, env=env, stdout=subprocess.DEVNULL)
     try:
         assert program.wait(20) == 2, program.log
     finally:

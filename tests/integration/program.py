@@ -1,6 +1,5 @@
 """A program that a test starts: in a session of its own, with its output in a file, and gone when the test is."""
 
-import ctypes
 import os
 import random
 import signal
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from tests.conftest import eventually
 
-PR_SET_PDEATHSIG = 1  # prctl(2)
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")  # also when the tests themselves are killed
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 # Below the range from which the kernel takes ports for outgoing connections: none of those takes ours meanwhile.
 PORTS = range(20_000, 32_000)
@@ -27,10 +26,6 @@ def free_port() -> int:
             return port
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 class Program:
     """One start of a program. Its environment is only what it is given."""
 
@@ -41,12 +36,11 @@ class Program:
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                command,
+                [*DIES_WITH_US, *command],
                 stderr=output,
                 cwd=cwd,
                 env={**kept, **(env or {})},
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
                 **{"stdin": subprocess.DEVNULL, "stdout": output, **pipes},
             )
 
@@ -56,9 +50,14 @@ class Program:
         return self.log_path.read_text(errors="replace")
 
     @property
-    def is_running(self) -> bool:
-        """Whether it has not ended yet."""
-        return self.process.poll() is None
+    def exit_status(self) -> int | None:
+        """As Popen has it; None = it runs. It is not collected before `kill`: until then its id is nobody else's."""
+        if self.process.returncode is not None:
+            return self.process.returncode
+        ended = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return None
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -66,18 +65,24 @@ class Program:
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, unless it has ended."""
-        if self.is_running:
-            self.process.send_signal(number)
+        if self.exit_status is None:
+            os.kill(self.process.pid, number)
 
     def wait(self, within_seconds: float) -> int:
         """Its exit status, once it has ended by itself."""
-        eventually(lambda: not self.is_running, within_seconds, f"{self.process.args} to end; its log:\n{self.log}")
-        return self.process.returncode
+
+        def has_ended():
+            assert self.exit_status is not None, f"its log:\n{self.log}"
+            return True
+
+        eventually(has_ended, within_seconds, f"{self.process.args} to end")
+        return self.exit_status
 
     def kill(self) -> None:
         """End it and every process of its session, now."""
-        leader = self.process.pid
-        for pid in _pids_of_session(leader):
+        if self.process.returncode is not None:
+            return
+        for pid in _pids_of_session(self.process.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         for pipe in (self.process.stdin, self.process.stdout):

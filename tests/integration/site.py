@@ -33,10 +33,16 @@ class Site:
 
     def send(self, task: str, queue: str, count: int = 1, *, args: Sequence[object] = (), **options) -> list[str]:
         """Send a task so many times; returns the ids once the broker has all of them."""
+        return self._order({"task": f"truth.{task}", "queue": queue, "count": count, "args": args, "options": options})
+
+    def revoke(self, ids: Sequence[str]) -> None:
+        """Tell the workers that are there not to start these."""
+        self._order({"revoke": ids})
+
+    def _order(self, order: Mapping[str, object]) -> list[str]:
         if self._producer is None:
             command = [sys.executable, APPLICATION]
             self._producer = self._start(command, "producer", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        order = {"task": f"truth.{task}", "queue": queue, "count": count, "args": args, "options": options}
         pipes = self._producer.process
         pipes.stdin.write(json.dumps(order).encode() + b"\n")
         pipes.stdin.flush()
@@ -66,12 +72,14 @@ class Site:
         wanted = {f"{name}@test" for name in names}
 
         def are_ready():
-            assert all(worker.is_running for worker in self._workers), [worker.log for worker in self._workers]
+            assert all(worker.exit_status is None for worker in self._workers), [worker.log for worker in self._workers]
             return wanted <= {record["worker"] for record in self.truth.records("worker_ready")}
 
         eventually(are_ready, 30, f"{names} to be ready")
 
-    def _start(self, command: Sequence[str | Path], name: str, env: Mapping[str, str] | None = None, **pipes) -> Program:
+    def _start(
+        self, command: Sequence[str | Path], name: str, env: Mapping[str, str] | None = None, **pipes
+    ) -> Program:
         environment = {"TRUTH_BROKER": self.url, "TRUTH_FILE": str(self.truth.path), **(env or {})}
         return Program(command, self.folder / f"{name}.log", cwd=self.folder, env=environment, **pipes)
 
@@ -99,5 +107,4 @@ class Site:
                 program.kill()
         if self.exporter is not None:
             self.exporter.stop()
-            assert self.exporter.lines("ERROR") == []
-            assert "Traceback" not in self.exporter.program.log
+            assert self.exporter.tells_tracebacks or "Traceback" not in self.exporter.program.log

@@ -1,88 +1,28 @@
 """Debian's Alertmanager takes what the evaluator sends: alerts arrive, resolve, and come back after a restart."""
 
-import shutil
-import socket
-import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
 import pytest
-import requests
 
 from alerts.service import AlertService, AlertSettings
 from core.snapshot import ExporterView, HistogramView, QueueView, RecentView, SloView, Snapshot
 from core.targets import Page, QueueTarget
 from core.verdict import Verdict
+from tests.conftest import eventually
+from tests.integration.alertmanager_server import AlertmanagerServer
 
 pytestmark = pytest.mark.live
 
-PROGRAM = "prometheus-alertmanager"
-CONFIGURATION = """
-route: {receiver: nobody}
-receivers: [{name: nobody}]
-"""
 WAITED_SECONDS = 3 * 3600 + 5 * 60 + 20  # told as 3 h 5 min, also by a slow machine
 NO_VALUES = HistogramView(counts=(0,), sum_seconds=0.0)
 
 
-def wait_for(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
-    return found
-
-
-class RealAlertmanager:
-    """Debian's program on a loopback port of its own, alone in its cluster."""
-
-    def __init__(self, folder):
-        self._folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self._port}"
-        self._process = None
-        (folder / "alertmanager.yml").write_text(CONFIGURATION)
-
-    def start(self):
-        with (self._folder / "alertmanager.log").open("a") as log:
-            self._process = subprocess.Popen(
-                [
-                    PROGRAM,
-                    f"--config.file={self._folder / 'alertmanager.yml'}",
-                    f"--storage.path={self._folder / 'storage'}",
-                    f"--web.listen-address=127.0.0.1:{self._port}",
-                    "--cluster.listen-address=",
-                ],
-                stderr=log,
-            )
-        wait_for(self._is_ready)
-
-    def stop(self):
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-            self._process = None
-
-    def alerts(self, **states):
-        """Ask for its alerts; by default the active ones."""
-        return requests.get(f"{self.url}/api/v2/alerts", params=states, timeout=5).json()
-
-    def _is_ready(self):
-        assert self._process.poll() is None, (self._folder / "alertmanager.log").read_text()
-        try:
-            return requests.get(f"{self.url}/-/ready", timeout=5).ok
-        except requests.ConnectionError:
-            return False
-
-
 @pytest.fixture
-def alertmanager(tmp_path):
-    if shutil.which(PROGRAM) is None:
-        pytest.fail(f"{PROGRAM} is missing: apt-get install prometheus-alertmanager")
-    server = RealAlertmanager(tmp_path)
+def alertmanager(require_program, tmp_path):
+    server = AlertmanagerServer(require_program("prometheus-alertmanager"), tmp_path)
     server.start()
     yield server
     server.stop()
@@ -210,9 +150,9 @@ def snapshot(*, is_blocked):
 
 
 def test_alert_arrives_with_its_cause_and_resolves(exporter, alertmanager, evaluator):
-    (arrived,) = wait_for(alertmanager.alerts)
+    (arrived,) = eventually(alertmanager.alerts, 20, "the alert to arrive")
     exporter.is_blocked = False
-    wait_for(lambda: alertmanager.alerts() == [])
+    eventually(lambda: alertmanager.alerts() == [], 20, "it to end")
 
     assert arrived["status"]["state"] in {"active", "unprocessed"}
     assert arrived["labels"] == {
@@ -238,11 +178,11 @@ def test_alert_arrives_with_its_cause_and_resolves(exporter, alertmanager, evalu
 
 
 def test_alertmanager_that_was_restarted_gets_the_alert_again(alertmanager, evaluator):
-    (before,) = wait_for(alertmanager.alerts)
+    (before,) = eventually(alertmanager.alerts, 20, "the alert to arrive")
 
     alertmanager.stop()
     alertmanager.start()
-    (after,) = wait_for(alertmanager.alerts)
+    (after,) = eventually(alertmanager.alerts, 20, "it to arrive again")
 
     # It keeps no alerts on disk, so this one was sent again; the same alert, since the same moment.
     assert (after["fingerprint"], after["startsAt"]) == (before["fingerprint"], before["startsAt"])

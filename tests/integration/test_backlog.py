@@ -10,7 +10,7 @@ pytestmark = pytest.mark.live
 SENT = {"orders": 1_500, "mail": 500}
 
 
-def test_waits_of_a_backlog_are_all_measured_on_their_queue(site, record_property):
+def test_waits_of_a_backlog_are_all_measured_on_their_queue(site):
     exporter = site.start_exporter()
     for queue, count in SENT.items():
         site.send("ok", queue, count)
@@ -30,5 +30,5 @@ def test_waits_of_a_backlog_are_all_measured_on_their_queue(site, record_propert
     assert {view.queue: view.slo.met_first for view in queues} == SENT
     for view in queues:
         true_sum = sum(waits[view.queue])
-        record_property(view.queue, f"{view.time_to_start.sum_seconds:.1f} s for {true_sum:.1f} s")
+        print(f"{view.queue}: waits of {view.time_to_start.sum_seconds:.1f} s, truly {true_sum:.1f} s")
         assert view.time_to_start.sum_seconds == pytest.approx(true_sum, abs=tolerance(waits[view.queue]))

@@ -1,6 +1,7 @@
 """The broker is not there, goes away, comes back, or hangs: the exporter says so, and recovers by itself."""
 
 import re
+import signal
 
 import pytest
 
@@ -69,6 +70,15 @@ def test_broker_that_was_restarted_is_found_again(mortal_broker, mortal_site):
     assert len(exporter.lines("WARNING")) == 1
     eventually(lambda: exporter.value("celery_queue_consumers", queue="orders") == 1, 15, "its consumer to be known")
     eventually(lambda: exporter.value("celery_queue_ready_messages", queue="orders") == 0, 10, "its length to be known")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_exporter_at_once(site, number):
+    exporter = site.start_exporter()
+
+    exporter.program.send(number)
+
+    assert exporter.program.wait(within_seconds=5) == 0
 
 
 def test_broker_that_hangs_is_told_and_does_not_keep_the_exporter_from_ending(mortal_broker, mortal_site):

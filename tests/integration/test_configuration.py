@@ -4,13 +4,12 @@ import socket
 
 import pytest
 
-from tests.conftest import eventually
 from tests.integration.exporter_client import refused
 from tests.integration.program import free_port
 
 pytestmark = pytest.mark.live
 
-PASSWORD = "hunter2"  # noqa: S105 - it must not be seen
+PASSWORD = "hunter2"
 BROKEN_CSV = """\
 queue,target_seconds,objective,page
 orders,soon,0.99,page

@@ -8,7 +8,7 @@ from tests.conftest import eventually
 
 pytestmark = pytest.mark.live
 
-PASSWORD = "s3cr3t p@ss/word:#%"  # noqa: S105 - it must not be seen
+PASSWORD = "s3cr3t p@ss/word:#%"
 PAGES = ("/", "/metrics", "/api/v1/snapshot", "/api/v1/targets", "/healthz", "/readyz", "/nowhere")
 
 

