@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
+from math import ceil
 
 # Bounds in seconds: from interactive tasks to a day; every distinct target joins them.
 WAIT_BOUNDS = (
@@ -83,10 +84,10 @@ class StartRate:
         else:
             self._steps.append((step, 1))
 
-    def starts(self, now: float, seconds: float) -> int:
-        """Starts in about the last so many seconds."""
-        first = int((now - seconds) // STEP_SECONDS) + 1
-        return sum(starts for step, starts in self._steps if step >= first)
+    def since(self, begin: float) -> tuple[int, float]:
+        """Starts since the first step that began at `begin` or later, and when that was."""
+        first = ceil(begin / STEP_SECONDS)
+        return sum(starts for step, starts in self._steps if step >= first), first * STEP_SECONDS
 
 
 def quantile(bounds: Sequence[float], counts: Sequence[int], ratio: float) -> float | None:

@@ -74,6 +74,16 @@ class Line:
                     return chunk[place]
         return None
 
+    def sample(self, size: int) -> Iterator[tuple[int, Attempt]]:
+        """About so many living ones evenly from the whole line, each with its place in it, the dead counted too."""
+        step = max(1, self.entries // size)
+        place = -self._head
+        for chunk in self._chunks:
+            for index in range(-place % step if place >= 0 else -place, len(chunk), step):
+                if self._is_live(chunk[index]):
+                    yield place + index, chunk[index]
+            place += len(chunk)
+
     def sweep(self, limit: int) -> None:
         """Drop the dead among about `limit` entries, going on where the last sweep ended."""
         looked = 0

@@ -58,6 +58,7 @@ def _queue_view(
 ) -> QueueView:
     oldest, newest = book.oldest_waiting(), book.newest_waiting()
     recent = book.recent_view(now)
+    rate = book.starts_per_second(now)
     slots = _sum(None if readers is None else [worker.slots for worker in readers])
     idle_slots = _sum(None if readers is None else [worker.idle_slots for worker in readers])
     situation = Situation(
@@ -75,8 +76,8 @@ def _queue_view(
         slots=slots,
         idle_slots=idle_slots,
         held_beside_idle_slots=stalled,
-        newest_waiting_at=newest.eligible_at if newest else None,
-        starts_per_second=book.starts_per_second(now),
+        starts_per_second=rate,
+        expected_wait_seconds=None if rate is None else book.expected_wait_seconds(now, rate),
     )
     verdict, reason = judge(situation)
     return QueueView(

@@ -21,6 +21,7 @@ from core.snapshot import HistogramView, RecentView, SloView
 from core.targets import QueueTarget
 
 MIN_RATE_SECONDS = 15.0
+LINE_SAMPLES = 200
 MIN_STARTS = 10  # fewer say nothing about a rate
 SWEEP_ENTRIES = 20_000  # a piece that stops nobody: about 1 ms
 
@@ -267,9 +268,23 @@ class QueueBook:
         oldest = self.oldest_waiting()
         if oldest is None:
             return None
-        seconds = min(now - oldest.eligible_at, STEP_SECONDS * RATE_STEPS)
-        starts = self.starts.starts(now, seconds)
+        starts, began_at = self.starts.since(max(oldest.eligible_at, now - STEP_SECONDS * RATE_STEPS))
+        seconds = now - began_at
         return starts / seconds if seconds >= MIN_RATE_SECONDS and starts >= MIN_STARTS else None
+
+    def expected_wait_seconds(self, now: float, starts_per_second: float) -> float:
+        """The longest wait that anyone in line will have had when it starts, at this rate, first due first.
+
+        That need not be the last in line: behind a burst come a few that are young.
+        """
+        longest = ahead = 0.0
+        for line, living in ((self._overdue, self.overdue), (self._undecided, self.waiting - self.overdue)):
+            share = living / line.entries if line.entries else 0.0
+            for place, attempt in line.sample(LINE_SAMPLES):
+                starts_before = ahead + (place + 1) * share
+                longest = max(longest, now - attempt.eligible_at + starts_before / starts_per_second)
+            ahead += living
+        return longest
 
     def slo_view(self) -> SloView:
         """The promise's counters."""

@@ -33,7 +33,6 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     reserved: int = 0  # of the waiting ones, in the hands of a worker
     running: int = 0
     oldest_waiting_at: float | None = None
-    newest_waiting_at: float | None = None
     last_start_at: float | None = None
     seen: bool = False  # any task was ever sent to it or started from it
     consumers: int | None = None
@@ -42,6 +41,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     idle_slots: int | None = None
     held_beside_idle_slots: bool = False  # a worker holds waiting tasks although it has idle slots
     starts_per_second: float | None = None  # while tasks wait; None = too few to say
+    expected_wait_seconds: float | None = None  # the longest that anyone in line will have had at that rate
 
     @property
     def oldest_wait_seconds(self) -> float:
@@ -94,18 +94,13 @@ def _late(s: Situation) -> _Found:
 
 
 def _at_risk(s: Situation) -> _Found:
-    """Rule 5: at the present rate of starts the last in line will start too late."""
-    if s.target_seconds is None or not s.waiting or not s.starts_per_second:
+    """Rule 5: at the present rate of starts somebody in line will start too late."""
+    if s.target_seconds is None or s.starts_per_second is None or s.expected_wait_seconds is None:
         return None
-    waited_seconds = max(0.0, s.at - (s.newest_waiting_at or s.at))
-    last_wait_seconds = waited_seconds + s.waiting / s.starts_per_second
-    if last_wait_seconds <= s.target_seconds:
+    if s.expected_wait_seconds <= s.target_seconds:
         return None
-    rate = s.starts_per_second * 60
-    return (
-        Verdict.AT_RISK,
-        f"at {rate:.3g} starts a minute the last in line waits {duration(last_wait_seconds)}; {_wait(s)}",
-    )
+    rate = f"{s.starts_per_second * 60:.3g} starts a minute"
+    return Verdict.AT_RISK, f"at {rate} waits will reach {duration(s.expected_wait_seconds)}; {_wait(s)}"
 
 
 def _busy(s: Situation) -> _Found:

@@ -3,6 +3,7 @@
 import fcntl
 import http.server
 import logging
+import os
 import signal
 import sys
 import termios
@@ -64,6 +65,15 @@ def signing_program(tree, tmp_path, eventually):
     program = tree.supervise({**child, "parent_death_signal": signal.SIGTERM})
     eventually((tmp_path / "begun").exists, SOON, "the child to begin")
     return program
+
+
+@pytest.fixture
+def counting_program(tree, tmp_path):
+    """A supervisor with a pipe for stderr, and what can be read from it; its child writes numbers without end."""
+    ours, theirs = os.pipe()
+    program = tree.supervise({"name": "one", "argv": programs.COUNT, "cwd": str(tmp_path)}, stderr=theirs)
+    with os.fdopen(ours, "rb") as output:
+        yield program, output
 
 
 @contextmanager

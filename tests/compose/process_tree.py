@@ -16,6 +16,7 @@ SUPERVISED = Path(__file__).with_name("supervised.py")
 MARK_VARIABLE = "SUPERVISED_TREE"
 GONE_STATES = ("Z", "X")  # proc_pid_stat(5): zombie, dead
 SOON = 10.0  # seconds within which things happen, on a busy machine too
+GENEROUS = 600.0  # seconds that no test waits
 
 
 def parent_of(pid: int) -> int:

@@ -15,6 +15,9 @@ STAY = python("import signal; signal.pause()")
 STUBBORN = (sys.executable, "-S", str(Path(__file__).with_name("stubborn.py")), "2")
 STUBBORN_CHILD = {"name": "stubborn", "argv": STUBBORN, "stop_grace_seconds": 0.2}
 
+# Waits for one that is stubborn.
+RUN_ANOTHER = python(f"import subprocess; subprocess.run({(*STUBBORN[:-1], '0')!r})")
+
 # Leaves a stubborn family behind.
 LEAVE = python(f"import subprocess; subprocess.Popen({STUBBORN!r}); raise SystemExit(1)")
 

@@ -86,7 +86,7 @@ def test_quantile_lies_in_the_bucket_of_the_true_one(values, ratio):
 
     estimate = quantile(BOUNDS, counted(*values), ratio)
 
-    lower, upper = max((bound for bound in (0.0, *BOUNDS) if bound < true)), min(b for b in BOUNDS if b >= true)
+    lower, upper = max(bound for bound in (0.0, *BOUNDS) if bound < true), min(b for b in BOUNDS if b >= true)
     assert lower <= estimate <= upper
 
 
@@ -153,9 +153,12 @@ def test_starts_of_the_last_seconds_are_counted_to_a_step():
     for second in range(60):
         rate.count(MINUTE + second)
 
-    starts = [rate.starts(MINUTE + 60, seconds) for seconds in (10, 15, 30, 59)]
-
-    assert all(seconds - STEP_SECONDS <= count <= seconds for seconds, count in zip((10, 15, 30, 59), starts, strict=True))
+    assert [rate.since(MINUTE + begin) for begin in (0, 1, 45, 56)] == [
+        (60, MINUTE),
+        (55, MINUTE + 5),
+        (15, MINUTE + 45),
+        (0, MINUTE + 60),
+    ]
 
 
 def test_starts_of_long_ago_are_forgotten():
@@ -164,7 +167,7 @@ def test_starts_of_long_ago_are_forgotten():
         rate.count(MINUTE + second)
 
     assert len(rate._steps) == RATE_STEPS
-    assert rate.starts(MINUTE + 86_400, 3600) == 0
+    assert rate.since(MINUTE + 86_400) == (0, MINUTE + 86_400)
 
 
 def test_start_stamped_by_a_clock_that_steps_back_is_counted():
@@ -172,4 +175,4 @@ def test_start_stamped_by_a_clock_that_steps_back_is_counted():
     rate.count(MINUTE + 60)
     rate.count(MINUTE)
 
-    assert rate.starts(MINUTE + 61, 15) == 2
+    assert rate.since(MINUTE + 45) == (2, MINUTE + 45)
