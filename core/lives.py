@@ -157,7 +157,7 @@ class Lives:
         attempt.series.queue.hold(attempt)
         attempt.worker = worker
         if attempt.state == WAITING:
-            worker.held[attempt.uuid] = attempt
+            self._take(attempt, worker)
 
     def start(self, newest: Attempt, event: Event, worker: Worker, now: float) -> None:
         """A worker runs it."""
@@ -186,7 +186,7 @@ class Lives:
             _put_down(attempt, holder)
         queue.running += 1
         attempt.worker = worker
-        worker.held[attempt.uuid] = attempt
+        self._take(attempt, worker)
         self._count_start(attempt, at, now)
 
     def _count_start(self, attempt: Attempt, at: float, now: float) -> None:
@@ -283,6 +283,8 @@ class Lives:
             return
         if attempt is not None:
             self.end(attempt, "rejected", event.timestamp)
+        elif newest.state < RUNNING:  # it waits already
+            return
         at = event.timestamp
         again = Attempt(newest.uuid, newest.series, newest.retries, WAITING, at, at, older=self._cut(newest))
         self._enter(again, scheduled=False)
@@ -316,7 +318,7 @@ class Lives:
             attempt.series.queue.become_due(attempt)
             if attempt.worker is not None:
                 if attempt.worker.online:
-                    attempt.worker.held[attempt.uuid] = attempt
+                    self._take(attempt, attempt.worker)
                 else:
                     self._let_go(attempt)
         return len(due)
@@ -379,16 +381,34 @@ class Lives:
             attempt.worker = None
 
     def _cut(self, newest: Attempt) -> Attempt:
-        """Keep the chain of older attempts short; a run that nobody can find any more is lost."""
+        """Keep the chain of older attempts short; what nobody can find any more is given up."""
         if newest.older is not None:
             chain = list(_chain(newest))
             for attempt in chain[MAX_CHAIN - 1 :]:
                 attempt.older = None
             for attempt in chain[MAX_CHAIN:]:
                 hands = attempt.worker.in_hands() if attempt.worker is not None else []
-                if attempt.state == RUNNING and all(held is not attempt for held in hands):
-                    self.end(attempt, "lost", attempt.started_at)
+                if attempt.state != RUNNING or all(held is not attempt for held in hands):
+                    self._abandon(attempt)
         return newest
+
+    def _abandon(self, attempt: Attempt) -> None:
+        if attempt.state == RUNNING:
+            self.end(attempt, "lost", attempt.started_at)
+        elif attempt.state != ENDED:
+            if attempt.worker is not None:
+                self._let_go(attempt)
+            attempt.series.queue.give_up(attempt, "superseded")
+
+    def _take(self, attempt: Attempt, worker: Worker) -> None:
+        """Put it into the worker's hands, where an older one of the same task may be, or a newer one."""
+        held = worker.held.get(attempt.uuid)
+        if held is not None and held is not attempt:
+            if any(one is attempt for one in _chain(held)):
+                return
+            if all(one is not held for one in _chain(attempt)):
+                self._abandon(held)
+        worker.held[attempt.uuid] = attempt
 
 
 def _same_attempt(newest: Attempt, event: Event) -> Attempt | None:

@@ -23,8 +23,9 @@ PROGRAMS = {
 }
 
 
-def pytest_configure():
+def pytest_configure(config):
     """The caller's settings must not decide a test, nor reach a program that one starts."""
+    config.addinivalue_line("markers", "matrix: repeats a live test on another broker; make test-all runs it")
     for name in list(os.environ):
         if name == "PYTHONPATH" or name.startswith("CELERY_"):
             del os.environ[name]

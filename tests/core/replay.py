@@ -217,7 +217,7 @@ def _in_line(book):
 def _all_attempts(ledger):
     """Every attempt that an event could still find."""
     lives = ledger.lives
-    held = [attempt for worker in ledger.workers for attempt in worker.held.values()]
+    held = [attempt for worker in ledger.workers.all() for attempt in worker.held.values()]
     found = {}
     for newest in [*lives._newest.values(), *lives._recent._young.values(), *lives._recent._old.values(), *held]:
         attempt = newest
