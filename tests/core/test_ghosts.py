@@ -197,3 +197,14 @@ def test_many_ghosts_are_buried_in_pieces():
         waiting.append(replay.queue().waiting)
 
     assert (more, waiting) == ([True, True, False], [7_000, 2_000, 0])
+
+
+def test_two_looks_in_quick_succession_are_as_good_as_one():
+    replay = Replay().feed(sent("1", 0)).until(10)
+
+    for moment in (10.0, 11.0, 13.9):
+        replay.until(moment).ledger.observe_lengths({"mail": 0})
+        replay.ledger.observe_broker("mail", set(), replay.now, complete=True)
+    replay.ledger.tick(replay.now)
+
+    assert replay.gauges() == {"waiting": 1}
