@@ -33,8 +33,8 @@ class Replay:
 
     def feed(self, *events):
         """Let time run to each event's arrival and apply it; one that is early arrives now."""
-        for event in events:
-            event, arrives_at = event if isinstance(event, tuple) else (event, event.timestamp)
+        for one in events:
+            event, arrives_at = one if isinstance(one, tuple) else (one, one.timestamp)
             self._until(arrives_at)
             self.ledger.apply(event, self.now)
         return self
