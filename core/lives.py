@@ -308,6 +308,10 @@ class Lives:
         if self._newest.get(attempt.uuid) is attempt:
             del self._newest[attempt.uuid]
             self._recent.put(attempt)
+            if attempt.older is not None:  # what came before it and still seems to wait cannot
+                for older in _chain(attempt.older):
+                    if older.state < RUNNING:
+                        self._abandon(older)
 
     # -- what time and silence do
 

@@ -23,9 +23,8 @@ PROGRAMS = {
 }
 
 
-def pytest_configure(config):
+def pytest_configure():
     """The caller's settings must not decide a test, nor reach a program that one starts."""
-    config.addinivalue_line("markers", "matrix: repeats a live test on another broker; make test-all runs it")
     for name in list(os.environ):
         if name == "PYTHONPATH" or name.startswith("CELERY_"):
             del os.environ[name]

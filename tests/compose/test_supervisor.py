@@ -79,7 +79,8 @@ def test_a_child_has_its_own_folder_our_variables_and_no_ignored_signals(supervi
     masks = dict(line.split(":\t") for line in (tmp_path / "masks").read_text().splitlines())
 
     assert (tmp_path / "seen").read_text() == "kept its"
-    assert int(masks["SigIgn"], 16) == (1 << signal.SIGPIPE - 1) | (1 << signal.SIGXFSZ - 1)  # Python's own doing
+    standard_signals = int(masks["SigIgn"], 16) & 0x7FFF_FFFF  # who runs the tests may ignore one of the C library's
+    assert standard_signals == (1 << signal.SIGPIPE - 1) | (1 << signal.SIGXFSZ - 1)  # Python's own doing
 
 
 @pytest.mark.parametrize("fields", [{"name": "two"}, {"argv": ()}, {"after": ("three",)}])

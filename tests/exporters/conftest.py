@@ -164,6 +164,7 @@ def busy():
         time_to_start=HistogramView((90, 10, 19, 1), 1234.5),
         runtime=HistogramView((50, 60), 99.25),
         waits_by_source={"sent": 110, "broker_seen": 10},
+        ghosts={"not_found": 7},
     )
     task = task_view(
         sent=130,

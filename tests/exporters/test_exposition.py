@@ -57,6 +57,7 @@ BUSY_SAMPLES = verdicts("cluster=prod,queue=mail", holds="late") | {
     "celery_exporter_events_undecodable_total{cluster=prod}": 1,
     "celery_exporter_unobserved_seconds_total{cluster=prod}": 1.5,
     "celery_exporter_reconnects_total{cluster=prod}": 2,
+    "celery_queue_ghosts_total{cluster=prod,queue=mail,reason=not_found}": 7,
     "celery_exporter_waits_total{cluster=prod,queue=mail,source=sent}": 110,
     "celery_exporter_waits_total{cluster=prod,queue=mail,source=broker_seen}": 10,
     "celery_exporter_queue_attribution_total{cluster=prod,source=sent}": 130,
