@@ -445,8 +445,12 @@ def _starting(newest: Attempt, worker: Worker, at: float) -> Attempt:
         if attempt.started_at == at and _is_by(attempt, worker):
             return attempt
     older = newest.older
-    if older is not None and at < newest.sent_at and not older.started_at and older.state != ENDED:
-        return older
+    if older is not None and not older.started_at and older.state != ENDED:
+        # A retry is sent by the run before it, whose start its worker may stamp later than the child sends.
+        held = older.marks & RECEIVED and not newest.marks & RECEIVED
+        too_early = at < newest.eligible_at - EARLY_SECONDS
+        if at < newest.sent_at or (older.retries < newest.retries and (held or too_early)):
+            return older
     if newest.state >= RUNNING or at < newest.sent_at:
         for attempt in _chain(newest):
             if _is_start_of(attempt, worker, at):

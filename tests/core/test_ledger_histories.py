@@ -61,7 +61,9 @@ HISTORIES = st.lists(st.one_of(EVENTS, EVENTS, EVENTS, TIMES), max_size=30)
 
 
 def event_at(now, skew, make, chosen):
-    times = {name: None if chosen[name] is None else iso(now + chosen[name]) for name in ("eta", "expires") if name in chosen}
+    times = {
+        name: None if chosen[name] is None else iso(now + chosen[name]) for name in ("eta", "expires") if name in chosen
+    }
     return late(make(at=now + skew, **(chosen | times)), now)
 
 

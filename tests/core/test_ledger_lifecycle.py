@@ -167,9 +167,7 @@ def test_queues_do_not_share_gauges_or_counters():
         {"running": 1},
         {"waiting": 1},
     ]
-    assert replay.tasks() == tallies(
-        tally(sent=1), tally(queue="bulk", sent=1, started=1), tally(queue="new", sent=1)
-    )
+    assert replay.tasks() == tallies(tally(sent=1), tally(queue="bulk", sent=1, started=1), tally(queue="new", sent=1))
 
 
 def test_name_of_task_sent_holds_where_the_worker_calls_it_otherwise():
@@ -715,7 +713,9 @@ def test_ignored_task_leaves_by_two_idle_heartbeats():
 
 
 def test_idle_heartbeats_of_before_do_not_end_a_task():
-    replay = Replay().feed(sent("1", 1), online(2), heartbeat(4), heartbeat(6), started("1", 6.5), heartbeat(8)).until(9)
+    replay = (
+        Replay().feed(sent("1", 1), online(2), heartbeat(4), heartbeat(6), started("1", 6.5), heartbeat(8)).until(9)
+    )
 
     assert replay.gauges() == {"running": 1}
 
@@ -803,7 +803,10 @@ def test_silent_worker_is_lost_with_what_it_ran_and_what_it_held_goes_on_waiting
     assert before == {"waiting": 1, "reserved": 1, "overdue": 1, "running": 1}
     assert replay.gauges() == {"waiting": 1, "overdue": 1}
     assert replay.tasks()["t", "mail"].finished == {"lost": 1}
-    assert (replay.ledger.workers.lost, [worker.online for worker in replay.snapshot.workers]) == ({"silent": 1}, [False])
+    assert (replay.ledger.workers.lost, [worker.online for worker in replay.snapshot.workers]) == (
+        {"silent": 1},
+        [False],
+    )
     assert_sound(replay.ledger)
 
 
@@ -1078,3 +1081,23 @@ def test_events_of_unknown_types_change_nothing_else():
     replay = Replay().feed(*PLAIN, msgspec.structs.replace(started("1", 9), type="task-custom"))
 
     assert replay.tasks() == tallies(PLAIN_TALLY)
+
+
+def test_a_start_stamped_after_the_retry_was_sent_is_the_first_attempts():
+    # The pool's child sends the retry; its parent stamps the start 7 ms later.
+    replay = Replay().feed(
+        sent("1", 0.0),
+        received("1", 0.46),
+        sent("1", 0.531, retries=1, host="gen2@lab", eta=iso(1.5)),
+        started("1", 0.538),
+        retried("1", 0.539),
+        received("1", 0.633, retries=1, eta=iso(1.5)),
+        started("1", 1.531),
+        succeeded("1", 1.532, runtime=0.001),
+    )
+
+    assert replay.gauges() == {}
+    assert replay.queue().slo == slo(met_first=1, met_retry=1)
+    assert replay.waits() == (2, pytest.approx(0.538 + 0.031))
+    assert replay.snapshot.exporter.negative_waits == 0
+    assert_sound(replay.ledger)
