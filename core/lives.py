@@ -1,7 +1,6 @@
 """What each event does to the attempts of its task: the life of a task, in any order of its events."""
 
 from collections import deque
-from collections.abc import Iterator
 
 from core.agenda import Agenda
 from core.attempt import (
@@ -16,6 +15,7 @@ from core.attempt import (
     WAITING,
     Attempt,
 )
+from core.chain import EARLY_SECONDS, chain_of, ending, is_start_of, sent_before, starting
 from core.events import Event, exception_class
 from core.metrics import UNKNOWN
 from core.recent import Recent
@@ -27,9 +27,6 @@ from core.workers import Worker
 MAX_TRACKED = 2_000_000  # attempts that have not ended
 MAX_EXPIRED = 50_000  # of these, attempts that expired and of which nobody has said so: brokers may drop them silently
 MAX_CHAIN = 4  # older attempts of one uuid that are kept
-LATE_START_SECONDS = 1.0  # a start computed from the end may be off by that much
-EARLY_SECONDS = 0.1  # a worker's timer may run a task that much before its eta
-SKEW_SECONDS = 30.0  # more than any clock we trust is off
 
 
 class Lives:
@@ -59,7 +56,7 @@ class Lives:
     def send(self, event: Event, series: TaskSeries, newest: Attempt | None, now: float) -> None:
         """A task-sent: opens an attempt, or completes one whose other events came first."""
         if newest is not None:
-            known = _same_attempt(newest, event)
+            known = sent_before(newest, event)
             if known is not None:
                 self._complete(known, event, series, now)
                 return
@@ -144,7 +141,7 @@ class Lives:
 
     def receive(self, newest: Attempt, event: Event, worker: Worker, _now: float) -> None:
         """A worker holds it; before this attempt's start, and perhaps not for the first time."""
-        attempt = next((one for one in _chain(newest) if one.retries == (event.retries or 0)), None)
+        attempt = next((one for one in chain_of(newest) if one.retries == (event.retries or 0)), None)
         if attempt is None:
             return
         if not attempt.marks & RECEIVED:
@@ -162,13 +159,13 @@ class Lives:
     def start(self, newest: Attempt, event: Event, worker: Worker, now: float) -> None:
         """A worker runs it."""
         at = event.timestamp
-        attempt = newest if newest.older is None else _starting(newest, worker, at)
+        attempt = newest if newest.older is None else starting(newest, worker, at)
         if attempt.state < RUNNING:
             self._begin(attempt, at, worker, now)
         elif not attempt.started_at:  # it ended before the event of its start came
             attempt.worker = worker
             self._count_start(attempt, at, now)
-        elif _is_start_of(attempt, worker, at):  # said before, or computed before it was said
+        elif is_start_of(attempt, worker, at):  # said before, or computed before it was said
             if attempt.marks & RECOVERED:
                 attempt.marks &= ~RECOVERED
                 attempt.started_at = at
@@ -219,7 +216,7 @@ class Lives:
 
     def succeed(self, newest: Attempt, event: Event, worker: Worker, now: float) -> None:
         """It ran to its end."""
-        attempt = _ending(newest, worker, event)
+        attempt = ending(newest, worker, event)
         if attempt is None:
             return
         if attempt.state < RUNNING and event.runtime is not None:
@@ -233,7 +230,7 @@ class Lives:
 
     def fail(self, newest: Attempt, event: Event, worker: Worker, _now: float) -> None:
         """It raised, or was ended by its worker."""
-        attempt = _ending(newest, worker, event)
+        attempt = ending(newest, worker, event)
         if attempt is None:
             return
         if not attempt.series.count_failure(exception_class(event) or UNKNOWN):
@@ -242,7 +239,7 @@ class Lives:
 
     def retry(self, newest: Attempt, event: Event, _worker: Worker, _now: float) -> None:
         """It will run again as another attempt, whose task-sent came before this event."""
-        attempt = next((one for one in reversed(list(_chain(newest))) if one.state != ENDED), None)
+        attempt = next((one for one in reversed(list(chain_of(newest))) if one.state != ENDED), None)
         if attempt is not newest or attempt.state >= RUNNING or attempt.retries == 0:
             if attempt is not None and attempt.started_at <= event.timestamp:
                 self.end(attempt, "retried", event.timestamp)
@@ -254,7 +251,7 @@ class Lives:
 
     def revoke(self, newest: Attempt, event: Event, worker: Worker, _now: float) -> None:
         """Taken back by a caller, or too old to be run; a run is only ended where it is terminated."""
-        attempt = _ending(newest, worker, event)
+        attempt = ending(newest, worker, event)
         if attempt is None:
             return
         if attempt.state == RUNNING and not event.terminated:
@@ -270,9 +267,9 @@ class Lives:
 
     def reject(self, newest: Attempt, event: Event, worker: Worker, _now: float) -> None:
         """Handed back to the broker, for good or to be delivered again."""
-        if any(one.sent_at == event.timestamp for one in _chain(newest)):
+        if any(one.sent_at == event.timestamp for one in chain_of(newest)):
             return  # this event opened that wait before
-        attempt = _ending(newest, worker, event)
+        attempt = ending(newest, worker, event)
         if not event.requeue:
             if attempt is not None:
                 self.end(attempt, "rejected", event.timestamp)
@@ -309,7 +306,7 @@ class Lives:
             del self._newest[attempt.uuid]
             self._recent.put(attempt)
             if attempt.older is not None:  # what came before it and still seems to wait cannot
-                for older in _chain(attempt.older):
+                for older in chain_of(attempt.older):
                     if older.state < RUNNING:
                         self._abandon(older)
 
@@ -387,7 +384,7 @@ class Lives:
     def _cut(self, newest: Attempt) -> Attempt:
         """Keep the chain of older attempts short; what nobody can find any more is given up."""
         if newest.older is not None:
-            chain = list(_chain(newest))
+            chain = list(chain_of(newest))
             for attempt in chain[MAX_CHAIN - 1 :]:
                 attempt.older = None
             for attempt in chain[MAX_CHAIN:]:
@@ -408,108 +405,11 @@ class Lives:
         """Put it into the worker's hands, where an older one of the same task may be, or a newer one."""
         held = worker.held.get(attempt.uuid)
         if held is not None and held is not attempt:
-            if any(one is attempt for one in _chain(held)):
+            if any(one is attempt for one in chain_of(held)):
                 return
-            if all(one is not held for one in _chain(attempt)):
+            if all(one is not held for one in chain_of(attempt)):
                 self._abandon(held)
         worker.held[attempt.uuid] = attempt
-
-
-def _same_attempt(newest: Attempt, event: Event) -> Attempt | None:
-    """The attempt that a task-sent belongs to; None = it opens another one.
-
-    Task.replace() and re-sends under a fixed id use uuid and retries again: a
-    task-sent later than a start opens the next generation. Where the sender's
-    clock is not the worker's, "later" must be more than clocks differ.
-    """
-    chain = list(_chain(newest))
-    for attempt in chain:
-        if attempt.sent_at == event.timestamp:
-            return attempt
-    for attempt in chain:
-        if attempt.retries == (event.retries or 0):
-            if attempt.state == ENDED and not attempt.started_at and 0.0 < attempt.sent_at < event.timestamp:
-                return None  # it ended before it could start, and was sent again
-            if not attempt.started_at or event.timestamp <= attempt.started_at:
-                return attempt
-            sender = event.hostname.rpartition("@")[2]
-            same_clock = attempt.worker is not None and attempt.worker.name.rpartition("@")[2] == sender
-            if not attempt.sent_at and not same_clock and event.timestamp - attempt.started_at < SKEW_SECONDS:
-                return attempt
-    return None
-
-
-def _starting(newest: Attempt, worker: Worker, at: float) -> Attempt:
-    """Which of a task's attempts does this start belong to? Starts do not say."""
-    for attempt in _chain(newest):
-        if attempt.started_at == at and _is_by(attempt, worker):
-            return attempt
-    older = newest.older
-    if older is not None and not older.started_at and older.state != ENDED:
-        # A retry is sent by the run before it, whose start its worker may stamp later than the child sends.
-        held = older.marks & RECEIVED and not newest.marks & RECEIVED
-        too_early = at < newest.eligible_at - EARLY_SECONDS
-        if at < newest.sent_at or (older.retries < newest.retries and (held or too_early)):
-            return older
-    if newest.state >= RUNNING or at < newest.sent_at:
-        for attempt in _chain(newest):
-            if _is_start_of(attempt, worker, at):
-                return attempt
-    return newest
-
-
-def _is_start_of(attempt: Attempt, worker: Worker, at: float) -> bool:
-    """Is this the start that is known of it? One that was computed from the end is near it."""
-    if not _is_by(attempt, worker):
-        return False
-    near = attempt.marks & RECOVERED and at <= attempt.started_at + LATE_START_SECONDS
-    return bool(near) or at == attempt.started_at
-
-
-def _ending(newest: Attempt, worker: Worker, event: Event) -> Attempt | None:
-    """Which attempt of the task does this end belong to? None = to one that has ended already. Ends do not say."""
-    if newest.older is None:  # nearly always
-        return newest if newest.state != ENDED else None
-    at = event.timestamp
-    held = worker.held.get(newest.uuid)
-    known = {id(one): one for start in (newest, held) for one in _chain(start)}
-    runs = [one for one in known.values() if one.started_at and _is_by(one, worker)]
-    going = [one for one in runs if one.state == RUNNING and one.started_at <= at]
-    if going:
-        return _run_that_ended(newest, going, runs, None if event.runtime is None else at - event.runtime)
-    if newest.state < RUNNING and at > newest.sent_at and (runs or _is_by(newest, worker)):
-        return newest  # its start was not seen
-    if runs:
-        return None
-    elsewhere = next((one for one in known.values() if one.state == RUNNING), None)
-    if elsewhere is not None:
-        return elsewhere
-    attempt = newest.older if at < newest.sent_at else newest
-    return attempt if attempt.state != ENDED else None
-
-
-def _run_that_ended(
-    newest: Attempt, going: list[Attempt], runs: list[Attempt], began_at: float | None
-) -> Attempt | None:
-    """Of several runs in one worker the one that began then; None = it has ended already."""
-    if began_at is None:
-        return None if newest.state == ENDED and _succeeds(newest, going[0]) else going[0]
-
-    def off_seconds(run: Attempt) -> float:
-        return abs(run.started_at - began_at)
-
-    run, nearest = min(going, key=off_seconds), min(runs, key=off_seconds)
-    is_other = off_seconds(nearest) <= LATE_START_SECONDS < off_seconds(run)
-    return None if nearest.state == ENDED and (is_other or _succeeds(nearest, run)) else run
-
-
-def _succeeds(later: Attempt, run: Attempt) -> bool:
-    """Was it sent by, or after, that run? Then the run ends as retried, or without a word."""
-    return later.retries > run.retries or later.sent_at > run.started_at
-
-
-def _is_by(attempt: Attempt, worker: Worker) -> bool:
-    return attempt.worker is not None and (attempt.worker is worker or attempt.worker.name == worker.name)
 
 
 def _put_down(attempt: Attempt, worker: Worker) -> None:
@@ -517,15 +417,7 @@ def _put_down(attempt: Attempt, worker: Worker) -> None:
     if worker.held.get(attempt.uuid) is not attempt:
         return
     del worker.held[attempt.uuid]
-    for older in _chain(attempt.older):
+    for older in chain_of(attempt.older):
         if older.worker is worker and older.state == RUNNING:
             worker.held[older.uuid] = older
             return
-
-
-def _chain(newest: Attempt | None) -> Iterator[Attempt]:
-    """A task's attempts, newest first."""
-    attempt = newest
-    while attempt is not None:
-        yield attempt
-        attempt = attempt.older
