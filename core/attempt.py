@@ -25,7 +25,7 @@ RETRACTED: Final = 4  # was missed, and later evidence disproved it
 # What is known of it beside that; a bit each.
 RECEIVED: Final = 1  # a worker said that it holds it
 RECOVERED: Final = 2  # its start was computed from its end; the event of the start may still come
-RUNTIME_KNOWN: Final = 4
+JOURNALED: Final = 4  # the journal has a record of it
 
 
 class Attempt(msgspec.Struct, gc=False):

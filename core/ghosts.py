@@ -33,12 +33,18 @@ class Ghosts:
         self._doubts: dict[str, _Doubt] = {}
         self._confirmed: dict[str, _Doubt] = {}
 
-    def is_doubtful(self, book: QueueBook, now: float) -> bool:
-        """Whether the broker has fewer tasks of this queue than we think, or a worker holds one for long."""
+    def is_doubtful(self, book: QueueBook, observed_since: float, now: float) -> bool:
+        """Whether the broker may have fewer tasks of this queue than we think.
+
+        It has fewer messages; or a worker holds a task for long; or the stream
+        had a gap since somebody looked.
+        """
         oldest = book.oldest_waiting()
         if oldest is None or not book.ready_messages or now - oldest.eligible_at < YOUNG_SECONDS:
             return False
         missing = book.waiting - book.reserved > sum(book.ready_messages.values())
+        if oldest.eligible_at < observed_since and book.verified_at < observed_since:
+            return True
         return missing or (book.reserved > 0 and now - oldest.eligible_at > HELD_SECONDS)
 
     def look(
@@ -77,5 +83,5 @@ class Ghosts:
                 gone.append(attempt.uuid)
                 if len(gone) >= limit:
                     return gone
-        del self._confirmed[book.label]
+        book.verified_at = self._confirmed.pop(book.label).first_at
         return gone

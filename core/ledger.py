@@ -4,11 +4,11 @@ Deterministic: the same events, observations and ticks give the same snapshot;
 the clock is always an argument. Not thread-safe: its owner holds a lock.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from core.attempt import Attempt
+from core.attempt import ENDED, JOURNALED, Attempt
 from core.attribution import Attribution
 from core.events import Event
 from core.ghosts import Ghosts
@@ -17,6 +17,7 @@ from core.lives import Lives
 from core.metrics import OTHER
 from core.orphans import Orphans
 from core.picture import draw
+from core.record import AttemptRecord, Key, key_of, record_of
 from core.series import SeriesTable
 from core.snapshot import Snapshot
 from core.stream import StreamState
@@ -222,8 +223,10 @@ class Ledger:
         """Queue labels where more seems to wait than the broker has, each with the queue names behind it."""
         if self.stream.blind_reason(now) is not None or (self.stream.lag_seconds or 0.0) > MAX_PROBE_LAG_SECONDS:
             return {}
-        books = self.series.queues.values()
-        doubtful = {book.label: sorted(book.ready_messages) for book in books if self._ghosts.is_doubtful(book, now)}
+        books, since = self.series.queues.values(), self.stream.observed_since
+        doubtful = {
+            book.label: sorted(book.ready_messages) for book in books if self._ghosts.is_doubtful(book, since, now)
+        }
         self._ghosts.forget_doubts(keep=doubtful)
         return doubtful
 
@@ -259,6 +262,58 @@ class Ledger:
         """Queues that are worth asking the broker about."""
         return list(dict.fromkeys([*self.series.queue_names(), *self.workers.known_queues()]))
 
+    # -- what outlives the process
+
+    def keep_changes(self) -> None:
+        """Note from now on which attempts change, for a journal that takes the changes."""
+        self.lives.changes = []
+
+    def take_changes(self) -> list[Attempt]:
+        """Hand over who changed since the last call; nobody, if no journal was announced."""
+        changes = self.lives.changes or []
+        if changes:
+            self.lives.changes = []
+        return changes
+
+    def records(self, changed: Iterable[Attempt]) -> tuple[list[AttemptRecord], list[Key]]:
+        """What the journal must write: records of those that live, and keys of records that hold no longer."""
+        ended, self.lives.dropped_keys = self.lives.dropped_keys, []
+        records = []
+        for attempt in changed:
+            if attempt.state != ENDED:
+                attempt.marks |= JOURNALED
+                records.append(record_of(attempt))
+            elif attempt.marks & JOURNALED:
+                attempt.marks &= ~JOURNALED
+                ended.append(key_of(attempt))
+        return records, ended
+
+    def current(self, key: Key) -> AttemptRecord | None:
+        """What the record of that key should say now; None = the attempt has ended."""
+        attempt = self.lives.by_key(key)
+        return None if attempt is None else record_of(attempt)
+
+    def restore(self, records: Iterable[AttemptRecord], now: float) -> None:
+        """Take back what an earlier process wrote down, in order of `eligible_at`; counters stay as they are."""
+        self.stream.has_past = True
+        for record in records:
+            series = self.series.of_label(record.queue, record.name)
+            series.queue.members.add(record.member or record.queue)
+            attempt = Attempt(
+                record.uuid,
+                series,
+                record.retries,
+                record.state,
+                record.eligible_at,
+                record.sent_at,
+                record.started_at,
+                record.expires_at,
+                record.decision,
+                record.marks | JOURNALED,
+                None if record.worker is None else self.workers.hear(record.worker, now),
+            )
+            self.lives.restore(attempt)
+
     # -- time
 
     def tick(self, now: float, limit: int = TICK_LIMIT) -> bool:
@@ -288,7 +343,10 @@ class Ledger:
     def _pass_deadlines(self, until: float, limit: int) -> int:
         left = limit
         for book in self.series.queues.values():
-            left -= book.pass_deadlines(until, self.stream.observed_since, left)
+            decided = book.pass_deadlines(until, self.stream.observed_since, left)
+            for attempt in decided:
+                self.lives.note(attempt)
+            left -= len(decided)
             if left <= 0:
                 break
         return limit - left

@@ -7,6 +7,7 @@ from core.attempt import (
     ENDED,
     EXCLUDED,
     EXPIRED,
+    JOURNALED,
     OPEN,
     RECEIVED,
     RECOVERED,
@@ -19,6 +20,7 @@ from core.chain import EARLY_SECONDS, chain_of, ending, is_start_of, sent_before
 from core.events import Event, exception_class
 from core.metrics import UNKNOWN
 from core.recent import Recent
+from core.record import Key, key_of
 from core.series import SeriesTable, TaskSeries
 from core.stream import StreamState
 from core.times import epoch
@@ -40,6 +42,8 @@ class Lives:
         self._expired: deque[Attempt] = deque()  # by the clock, oldest first
         self.etas = Agenda(lambda attempt: attempt.eligible_at, lambda attempt: attempt.state == SCHEDULED)
         self.expiries = Agenda(lambda attempt: attempt.expires_at, lambda attempt: attempt.state <= WAITING)
+        self.changes: list[Attempt] | None = None  # whose records the journal lacks; None = there is no journal
+        self.dropped_keys: list[Key] = []  # of records under which an attempt is not known any more
         self.negative_waits = 0
         self.refused = 0  # attempts beyond the bound: counted, not tracked
 
@@ -50,6 +54,11 @@ class Lives:
     def find(self, uuid: str) -> Attempt | None:
         """The newest attempt of a task; None = never heard of it, or long ended."""
         return self._newest.get(uuid) or self._recent.get(uuid)
+
+    def note(self, attempt: Attempt) -> None:
+        """It is not any more what its record says."""
+        if attempt.marks & JOURNALED and self.changes is not None:
+            self.changes.append(attempt)
 
     # -- the beginning
 
@@ -94,6 +103,8 @@ class Lives:
         if attempt.older is not None:
             self._recent.forget(attempt.uuid)
         self._newest[attempt.uuid] = attempt
+        if self.changes is not None:
+            self.changes.append(attempt)
         if scheduled:
             queue.schedule(attempt)
             if attempt.eligible_at:
@@ -113,6 +124,9 @@ class Lives:
         series.queue.last_sent_at = max(series.queue.last_sent_at, event.timestamp)
         attempt.sent_at = event.timestamp
         eta = epoch(event.eta) if event.eta else 0.0
+        if attempt.marks & JOURNALED:
+            self.dropped_keys.append(key_of(attempt))
+            self.note(attempt)
         if eta is not None:  # else its worker knew better
             attempt.eligible_at = max(event.timestamp, eta)
         self._move(attempt, series)
@@ -185,6 +199,8 @@ class Lives:
         attempt.worker = worker
         self._take(attempt, worker)
         self._count_start(attempt, at, now)
+        if attempt.marks & JOURNALED:
+            self.note(attempt)
 
     def _count_start(self, attempt: Attempt, at: float, now: float) -> None:
         series = attempt.series
@@ -296,6 +312,8 @@ class Lives:
             queue.leave(attempt, ENDED)
             queue.judge_end(attempt, at, self._stream.observed_since)
         attempt.series.count_outcome(outcome)
+        if attempt.marks & JOURNALED:
+            self.note(attempt)
         if attempt.worker is not None:
             _put_down(attempt, attempt.worker)
         self._forget(attempt)
@@ -310,6 +328,28 @@ class Lives:
                     if older.state < RUNNING:
                         self._abandon(older)
 
+    # -- what outlives the process
+
+    def restore(self, attempt: Attempt) -> None:
+        """Take back an attempt that an earlier process wrote down; of one task the older first."""
+        attempt.older = self._newest.get(attempt.uuid)
+        self._newest[attempt.uuid] = attempt
+        attempt.series.queue.restore(attempt)
+        if attempt.state == SCHEDULED and attempt.eligible_at:
+            self.etas.add(attempt)
+        if attempt.state <= WAITING and attempt.expires_at:
+            self.expiries.add(attempt)
+        if attempt.state == EXPIRED:
+            self._expired.append(attempt)
+        if attempt.state == RUNNING and attempt.worker is not None:
+            self._take(attempt, attempt.worker)
+
+    def by_key(self, key: Key) -> Attempt | None:
+        """The attempt of a record; None = it has ended."""
+        found = self._newest.get(key[0])
+        chain = chain_of(found) if found is not None else ()
+        return next((one for one in chain if one.state != ENDED and key_of(one) == key), None)
+
     # -- what time and silence do
 
     def come_due(self, now: float, limit: int) -> int:
@@ -317,6 +357,7 @@ class Lives:
         due = self.etas.due(now, limit)
         for attempt in due:
             attempt.series.queue.become_due(attempt)
+            self.note(attempt)
             if attempt.worker is not None:
                 if attempt.worker.online:
                     self._take(attempt, attempt.worker)
@@ -329,6 +370,7 @@ class Lives:
         due = self.expiries.due(until, limit)
         for attempt in due:
             attempt.series.queue.expire(attempt, self._stream.observed_since)
+            self.note(attempt)
         self._expired += due
         while len(self._expired) > MAX_EXPIRED:
             oldest = self._expired.popleft()
@@ -360,7 +402,8 @@ class Lives:
             return
         if attempt.worker is not None:
             self._let_go(attempt)
-        attempt.series.queue.give_up(attempt, reason)
+        attempt.series.queue.give_up(attempt, reason, self._stream.observed_since)
+        self.note(attempt)
         self._forget(attempt)
 
     def tick(self, now: float, limit: int) -> bool:
@@ -400,6 +443,7 @@ class Lives:
             if attempt.worker is not None:
                 self._let_go(attempt)
             attempt.series.queue.give_up(attempt, "superseded")
+            self.note(attempt)
 
     def _take(self, attempt: Attempt, worker: Worker) -> None:
         """Put it into the worker's hands, where an older one of the same task may be, or a newer one."""

@@ -11,6 +11,7 @@ from core.attempt import (
     MISSED,
     OPEN,
     RETRACTED,
+    RUNNING,
     SCHEDULED,
     WAITING,
     Attempt,
@@ -22,6 +23,7 @@ from core.targets import QueueTarget
 
 MIN_RATE_SECONDS = 15.0
 LINE_SAMPLES = 200
+VERIFY_SECONDS = 30.0  # after a gap, until the broker was looked at
 MIN_STARTS = 10  # fewer say nothing about a rate
 SWEEP_ENTRIES = 20_000  # a piece that stops nobody: about 1 ms
 
@@ -40,6 +42,7 @@ class QueueBook:
         self.missed = [0, 0]
         self.excluded: dict[str, int] = {}
         self.retracted = self.expired = 0
+        self.verified_at = 0.0  # when the line was last held against the broker, and who is not there struck off
         self.ghosts: dict[str, int] = {}  # reason -> attempts that turned out to be gone
         self.time_to_start = Histogram(wait_bounds)
         self.runtime = Histogram(RUNTIME_BOUNDS)
@@ -85,6 +88,17 @@ class QueueBook:
         """The worker that has it will hold it no longer, and did not start it."""
         if attempt.state == WAITING:
             self.reserved -= 1
+
+    def restore(self, attempt: Attempt) -> None:
+        """Take back one that was written down, in the state in which it then was."""
+        if attempt.state == SCHEDULED:
+            self.scheduled += 1
+        elif attempt.state == RUNNING:
+            self.running += 1
+        elif attempt.state == WAITING:
+            self.waiting += 1
+            self.overdue += attempt.decision != OPEN
+            (self._undecided if attempt.decision == OPEN else self._overdue).add(attempt)
 
     def become_due(self, attempt: Attempt) -> None:
         """Its eta has come."""
@@ -138,29 +152,30 @@ class QueueBook:
 
     # -- what was promised
 
-    def pass_deadlines(self, until: float, observed_since: float, limit: int) -> int:
-        """Decide those whose target has passed while they still wait; returns how many were decided.
+    def pass_deadlines(self, until: float, observed_since: float, limit: int) -> list[Attempt]:
+        """Decide those whose target has passed while they still wait; returns them, at most `limit`.
 
         `until`: the stream has been read that far. A wait that began before
-        `observed_since` overlaps a gap in the stream: its start may have been
-        missed, so nothing is held against the queue.
+        `observed_since` overlaps a gap in the stream: its start may not have
+        been seen. So it is decided after somebody looked whether the task is
+        still there, and held against nobody if nobody does so for long.
         """
         target = self.target_seconds
-        if target is None:
-            return 0
-        decided = 0
-        while decided < limit:
+        decided: list[Attempt] = []
+        while target is not None and len(decided) < limit:
             attempt = self._undecided.head()
             if attempt is None or attempt.eligible_at + target > until:
                 break
-            self._undecided.pop()
-            if attempt.eligible_at < observed_since:
-                self.exclude(attempt, "unobserved")
-            else:
+            if attempt.eligible_at >= observed_since or self.verified_at >= observed_since:
                 self.miss(attempt)
+            elif until < observed_since + VERIFY_SECONDS:
+                break
+            else:
+                self.exclude(attempt, "unobserved")
+            self._undecided.pop()
             self.overdue += 1
             self._overdue.add(attempt)
-            decided += 1
+            decided.append(attempt)
         return decided
 
     def judge_start(self, attempt: Attempt, wait_seconds: float) -> None:
@@ -230,12 +245,12 @@ class QueueBook:
         else:
             self.miss(attempt)
 
-    def give_up(self, attempt: Attempt, reason: str) -> None:
+    def give_up(self, attempt: Attempt, reason: str, observed_since: float = 0.0) -> None:
         """It is gone, and nobody saw how: it waits no longer, and nothing is held against the queue."""
         self.leave(attempt, ENDED)
         self.ghosts[reason] = self.ghosts.get(reason, 0) + 1
         if attempt.decision == OPEN and self.target_seconds is not None:
-            self.exclude(attempt, "ghost")
+            self.exclude(attempt, "unobserved" if attempt.eligible_at < observed_since else "ghost")
 
     def miss(self, attempt: Attempt) -> None:
         """Count a miss (or an exclusion, where the task's name is not judged)."""

@@ -12,6 +12,9 @@ from zlib import crc32
 
 import msgspec
 
+from core.attempt import RUNNING, Attempt
+from core.metrics import UNKNOWN
+
 HEADER = b"celery-slo journal 1\n"  # the number is the version of the format
 
 Key: TypeAlias = tuple[str, int, float]  # (uuid, retries, eligible_at): one task may have several attempts
@@ -41,6 +44,31 @@ class AttemptRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def key(self) -> Key:
         """Which attempt this is: a later record of the same key replaces it."""
         return self.uuid, self.retries, self.eligible_at
+
+
+def key_of(attempt: Attempt) -> Key:
+    """The key of its record."""
+    return attempt.uuid, attempt.retries, attempt.eligible_at
+
+
+def record_of(attempt: Attempt) -> AttemptRecord:
+    """Write an attempt down as it is now."""
+    book = attempt.series.queue
+    return AttemptRecord(
+        attempt.uuid,
+        None if attempt.series.name == UNKNOWN else attempt.series.name,
+        book.label,
+        next(iter(book.members), None) if book.members != {book.label} else None,
+        attempt.retries,
+        attempt.state,
+        attempt.eligible_at,
+        attempt.sent_at,
+        attempt.started_at,
+        attempt.expires_at,
+        attempt.decision,
+        attempt.marks,
+        attempt.worker.name if attempt.worker is not None and attempt.state == RUNNING else None,
+    )
 
 
 class _Columns(msgspec.Struct, array_like=True):

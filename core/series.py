@@ -78,6 +78,13 @@ class SeriesTable:
                 self._found[queue, name] = series
         return series
 
+    def of_label(self, label: str, name: str | None) -> TaskSeries:
+        """The counters for a task name under a label of ours, as `record_of` wrote it down."""
+        book = self.queues.get(label)
+        if book is None:
+            return self.find(None if label == UNKNOWN else label, name)
+        return self._open_in(book, name)
+
     def replace_targets(self, targets: TargetTable) -> None:
         """Put other targets in force. Counters stay; attempts under way keep the queue they have."""
         self.targets = targets
@@ -102,7 +109,9 @@ class SeriesTable:
                 self.queues[row.queue] = QueueBook(row.queue, row, self._wait_bounds)
 
     def _open(self, queue: str | None, name: str | None) -> TaskSeries:
-        book = self._open_queue(queue, name)
+        return self._open_in(self._open_queue(queue, name), name)
+
+    def _open_in(self, book: QueueBook, name: str | None) -> TaskSeries:
         task = UNKNOWN if name is None else name
         if (book.label, task) not in self._series and len(self._series) >= MAX_SERIES:
             self.folded += 1

@@ -16,6 +16,9 @@ class StreamState:
         self.changed_at = started_at  # when `up` changed
         self.connects = 0
         self.observed_since = 0.0  # end of the last gap; 0 = no gap yet
+        self.has_past = (
+            False  # the ledger holds attempts of an earlier process: a gap comes before the first connection
+        )
         self.marker_at: float | None = None
         self.lag_seconds: float | None = None
         self._unobserved_seconds = 0.0
@@ -26,6 +29,7 @@ class StreamState:
             return
         if self.connects:
             self._unobserved_seconds += now - self.changed_at
+        if self.connects or self.has_past:
             self.observed_since = now
         self.up = True
         self.connects += 1

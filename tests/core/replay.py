@@ -23,13 +23,14 @@ GOLDEN = Path(__file__).with_name("golden")
 class Replay:
     """A ledger and its clock. Every second the stream is marked as read and the ledger ticks."""
 
-    def __init__(self, targets=TARGETS, *, since=T0, marked=True, limit=TICK_LIMIT, **settings):
+    def __init__(self, targets=TARGETS, *, since=T0, connected=True, marked=True, limit=TICK_LIMIT, **settings):
         self.ledger = Ledger(parse_targets(targets), started_at=since, **settings)
         self.now = since
         self.marked = marked  # False = markers stop coming back
         self.limit = limit  # of a tick
-        self.ledger.stream.connect(since)
-        self._second()
+        if connected:
+            self.ledger.stream.connect(since)
+            self._second()
 
     def feed(self, *events):
         """Let time run to each event's arrival and apply it; one that is early arrives now."""
