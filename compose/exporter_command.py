@@ -57,25 +57,25 @@ def exporter(
     path, table = load_targets(targets)
 
     from exporters.http import AddressError, PortTakenError  # noqa: PLC0415 - kombu and celery take 0.2 s to import
+    from exporters.journal import JournalError  # noqa: PLC0415
     from exporters.service import ExporterService  # noqa: PLC0415
     from exporters.settings import ExporterSettings  # noqa: PLC0415
 
     watch = TargetsWatch(path)
-    service = ExporterService(
-        ExporterSettings(
-            broker_url=broker_url,
-            host=host,
-            port=port,
-            targets_path=path,
-            target_divisor=target_divisor,
-            state_dir=state_dir,
-            static_labels=labels,
-            unjudged_names=sli_exclude,
-        ),
-        table,
-        version=VERSION,
-        reload_targets=watch.changed,
+    settings = ExporterSettings(
+        broker_url=broker_url,
+        host=host,
+        port=port,
+        targets_path=path,
+        target_divisor=target_divisor,
+        state_dir=state_dir,
+        static_labels=labels,
+        unjudged_names=sli_exclude,
     )
+    try:
+        service = ExporterService(settings, table, version=VERSION, reload_targets=watch.changed)
+    except JournalError as error:
+        fail(f"--state-dir {state_dir}: {error}")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

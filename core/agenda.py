@@ -35,20 +35,24 @@ class Agenda:
     def due(self, until: float, limit: int) -> list[Attempt]:
         """Take out the living ones whose time has come, at most about `limit`."""
         found: list[Attempt] = []
+        moved: list[Attempt] = []
         while self._seconds and self._seconds[0] <= until and limit > 0:
             second = self._seconds[0]
             bucket = self._by_second[second]
             taken, kept = bucket[:limit], bucket[limit:]
             limit -= len(taken)
-            living = [attempt for attempt in taken if self._is_live(attempt)]
-            found += [attempt for attempt in living if self._at(attempt) <= until]
-            kept += [attempt for attempt in living if self._at(attempt) > until]
+            for attempt in taken:
+                if self._is_live(attempt):
+                    at = self._at(attempt)
+                    (found if at <= until else kept if int(at) == second else moved).append(attempt)
             self.entries -= len(bucket) - len(kept)
             if kept:
                 self._by_second[second] = kept
                 break
             heappop(self._seconds)
             del self._by_second[second]
+        for attempt in moved:  # its time was put off since it was noted
+            self.add(attempt)
         return found
 
     def is_behind(self, until: float) -> bool:

@@ -18,6 +18,7 @@ from exporters.broker import Broker, RedisLink
 from exporters.envelope import EnvelopeError, body_of
 from exporters.http import ExporterServer, Readiness
 from exporters.inspector import Inspector, WorkerAnswer
+from exporters.memory import Memory
 from exporters.redis_probe import held_messages, oldest_messages, ready_messages
 from exporters.redis_stream import BROKER_ERRORS, RedisStream
 from exporters.settings import ExporterSettings
@@ -53,6 +54,7 @@ class ExporterService:
 
         Raises:
             BrokerUrlError: the broker URL makes no sense.
+            JournalError: the state directory cannot be used, or another exporter uses it.
         """
         self._settings = settings
         self._broker = Broker(settings.broker_url)
@@ -69,6 +71,7 @@ class ExporterService:
             ),
             unjudged=settings.unjudged_names,
         )
+        self._memory = Memory(settings.state_dir, self._ledger, self._lock) if settings.state_dir else None
         self._stop = threading.Event()
         self._inspect_soon = threading.Event()
         self._unanswered: dict[str, int] = {}  # online worker without an answer -> how often it was asked in a hurry
@@ -83,6 +86,8 @@ class ExporterService:
             PortTakenError, AddressError: the address cannot be listened on.
         """
         self.server.start()
+        if self._memory is not None:
+            self._memory.restore()
         stream = RedisStream(self._broker, self)
         loops = {
             "stream": lambda: stream.run(self._stop),
@@ -90,6 +95,9 @@ class ExporterService:
             "probe": self._probe_always,
             "inspector": self._inspect_always,
         }
+        memory = self._memory
+        if memory is not None:
+            loops["journal"] = lambda: memory.run(self._stop)
         threads = [
             threading.Thread(target=self._keep, args=(name, loop), name=name, daemon=True)
             for name, loop in loops.items()
@@ -106,6 +114,8 @@ class ExporterService:
             give_up_at = time.monotonic() + STOP_SECONDS
             for thread in threads:
                 thread.join(timeout=max(0.0, give_up_at - time.monotonic()))
+            if memory is not None:
+                memory.close()
 
     # -- what the stream brings
 

@@ -69,6 +69,16 @@ def test_agenda_that_is_behind_says_so():
     assert behind == [True, True, False]
 
 
+def test_who_was_put_off_is_due_then_and_holds_up_nobody():
+    agenda, (first, second) = agenda_of(1.0, 5.0)
+    first.eligible_at = 60.0
+
+    found = [agenda.due(now, 10) for now in (10.0, 59.0, 60.0)]
+
+    assert found == [[second], [], [first]]
+    assert not agenda.is_behind(100.0)
+
+
 def test_sweep_drops_the_dead_long_before_their_time():
     agenda, (*passers, last) = agenda_of(*range(86_400, 86_400 + 1_000))
     for attempt in passers:
@@ -114,6 +124,7 @@ STEPS = st.lists(
         st.tuples(st.just("sweep"), st.integers(1, 8)),
         st.tuples(st.just("due"), st.integers(1, 6)),
         st.tuples(st.just("pass"), st.floats(0, 3)),
+        st.tuples(st.just("put off"), st.floats(0, 3)),
     ),
     max_size=100,
 )
@@ -135,6 +146,8 @@ def test_agenda_is_a_list_of_times(steps):
             agenda.sweep(argument)
         elif step == "pass":
             now += argument
+        elif step == "put off" and model:
+            model[0].eligible_at += argument
         elif step == "due":
             found = agenda.due(now, argument)
             assert len(found) <= argument

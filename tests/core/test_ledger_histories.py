@@ -57,7 +57,7 @@ TIMES = st.one_of(
     st.tuples(st.just("cut"), st.just(20.0)),
     st.tuples(st.just("reload"), st.sampled_from(ROWS)),
 )
-HISTORIES = st.lists(st.one_of(EVENTS, EVENTS, EVENTS, TIMES), max_size=30)
+STEPS = st.one_of(EVENTS, EVENTS, EVENTS, TIMES)
 
 
 def event_at(now, skew, make, chosen):
@@ -67,9 +67,19 @@ def event_at(now, skew, make, chosen):
     return late(make(at=now + skew, **(chosen | times)), now)
 
 
-@given(HISTORIES)
-@settings(max_examples=500, deadline=None)
+@given(st.lists(STEPS, max_size=30))
+@settings(max_examples=400, deadline=None)
 def test_ledger_never_contradicts_itself(history):
+    live_through(history)
+
+
+@given(st.lists(STEPS, min_size=80, max_size=120))
+@settings(max_examples=40, deadline=None)
+def test_ledger_never_contradicts_itself_in_the_long_run(history):
+    live_through(history)
+
+
+def live_through(history):
     replay = Replay(f"queue,target_seconds\n{ROWS[0]}")
     now = 0.0
     for kind, *details in history:

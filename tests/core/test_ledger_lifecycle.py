@@ -238,6 +238,15 @@ def test_eta_without_a_zone_is_scheduled_also_where_task_sent_came_too_late():
     assert replay.waits() == (1, 10.0)
 
 
+def test_eta_that_a_late_task_sent_puts_off_holds_up_no_other():
+    replay = Replay().feed(received("1", 1, eta=iso(20))).until(15)
+    replay.feed(late(sent("1", 0, eta=iso(50)), 15), sent("2", 16, eta=iso(30)))
+
+    seen = [replay.until(at).gauges() for at in (29, 30, 49, 50)]
+
+    assert seen == [{"scheduled": 2}, {"scheduled": 1, "waiting": 1}, {"scheduled": 1, "waiting": 1}, {"waiting": 2}]
+
+
 def test_task_whose_worker_tells_an_eta_without_a_zone_does_not_wait():
     replay = Replay().feed(received("1", 1, eta=naive(600))).until(300)
 
