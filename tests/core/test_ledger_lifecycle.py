@@ -244,7 +244,12 @@ def test_eta_that_a_late_task_sent_puts_off_holds_up_no_other():
 
     seen = [replay.until(at).gauges() for at in (29, 30, 49, 50)]
 
-    assert seen == [{"scheduled": 2}, {"scheduled": 1, "waiting": 1}, {"scheduled": 1, "waiting": 1}, {"waiting": 2}]
+    assert seen == [
+        {"scheduled": 2},
+        {"scheduled": 1, "waiting": 1},
+        {"scheduled": 1, "waiting": 1},
+        {"waiting": 2, "reserved": 1},
+    ]
 
 
 def test_task_whose_worker_tells_an_eta_without_a_zone_does_not_wait():
@@ -371,6 +376,16 @@ def test_retries_without_any_task_sent_are_counted_as_attempts():
         msgspec.structs.replace(RETRY_TALLY, queue=UNKNOWN, sent=0, runtime_sum_seconds=0.1)
     )
     assert replay.gauges(UNKNOWN) == {}
+
+
+def test_worker_that_takes_the_first_attempt_once_more_does_not_hold_the_retry():
+    """Its message is delivered again, by visibility timeout, while the retry waits."""
+    replay = Replay().feed(*RETRY[:3], sent("1", 4, retries=1), retried("1", 4.2), received("1", 5, worker="w2@lab"))
+    before = replay.gauges()
+    replay.feed(received("1", 6, retries=1))
+
+    assert (before, replay.gauges()) == ({"waiting": 1}, {"waiting": 1, "reserved": 1})
+    assert replay.tasks()["t", "mail"].received == 2
 
 
 def test_word_of_a_retry_whose_own_start_is_lost_ends_the_first_attempt_and_not_the_next():
