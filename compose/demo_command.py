@@ -13,11 +13,10 @@ import click
 
 from compose.alerts_command import receiver_options
 from compose.demo.workload import WORKERS, WorkerPlan
-from compose.options import env_option, fail, log_level_option
+from compose.options import check_ports, check_receivers, env_option, fail, log_level_option
 from compose.stack import StackSettings, stack_children
 from compose.supervisor import Child, Supervisor
 from compose.targets_file import default_path
-from dashboard.launch import PortError, check_port
 
 SERVERS = ("valkey-server", "redis-server")
 DIVISOR = 10.0  # the demo's clock: 30 s becomes 3 s, five minutes before an alert fires become 30 s
@@ -37,11 +36,8 @@ def demo(
     Everything runs on this machine and ends with Ctrl-C. Targets and alert
     delays are divided by 10, so that there is something to see at once.
     """
-    for needed in (dashboard_port, port, flower_port):
-        try:
-            check_port("127.0.0.1", needed)
-        except PortError as error:
-            fail(str(error).replace("the dashboard", "the demo"))
+    check_ports("127.0.0.1", exporter=port, dashboard=dashboard_port, flower=flower_port)
+    check_receivers(alertmanager_url=alertmanager_url, webhook_url=webhook_url)
     with tempfile.TemporaryDirectory(prefix="celery-slo-demo-") as folder:
         broker_port = _free_port()
         settings = StackSettings(

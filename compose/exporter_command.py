@@ -16,7 +16,7 @@ from compose.options import (
     static_labels,
     targets_option,
 )
-from compose.targets_file import read_targets
+from compose.targets_file import TargetsFileError, read_targets
 from compose.version import VERSION
 from core.targets import TargetTable
 
@@ -107,7 +107,10 @@ class TargetsWatch:
         if stamp == self._seen:
             return None
         self._seen = stamp
-        return read_targets(self._path)
+        targets = read_targets(self._path)
+        if not targets.rows:
+            raise TargetsFileError(f"{self._path}: no rows; a file that promises nothing replaces no other")
+        return targets
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

@@ -83,6 +83,31 @@ def load_targets(path: Path | None) -> tuple[Path, TargetTable]:
     return chosen, table
 
 
+def check_ports(host: str, **ports: int) -> None:
+    """End the program if one of these (by what is to listen there) is taken, or named twice."""
+    from dashboard.launch import PortError, check_port  # noqa: PLC0415 - the dashboard is an extra
+
+    for name, port in ports.items():
+        if list(ports.values()).count(port) > 1:
+            fail(f"port {port} is named for more than one of {', '.join(ports)}")
+        try:
+            check_port(host, port)
+        except PortError as error:
+            fail(str(error).replace("the dashboard", f"the {name}"))
+
+
+def check_receivers(**urls: tuple[str, ...]) -> None:
+    """End the program if a URL (by its option) is no HTTP address; the message leaves the address out."""
+    from alerts.endpoint import AddressError, Endpoint  # noqa: PLC0415 - requests takes 0.1 s to import
+
+    for option, values in urls.items():
+        for url in values:
+            try:
+                Endpoint(url)
+            except AddressError as error:
+                fail(f"--{option.replace('_', '-')}: {error}")
+
+
 def static_labels(pairs: tuple[str, ...]) -> dict[str, str]:
     """Read `name=value` pairs, or end the program."""
     labels: dict[str, str] = {}

@@ -9,8 +9,9 @@ import click
 from compose.alerts_command import receiver_options
 from compose.options import (
     broker_option,
+    check_ports,
+    check_receivers,
     env_option,
-    fail,
     load_targets,
     log_level_option,
     state_dir_option,
@@ -46,14 +47,11 @@ def up(
     """
     from compose.stack import StackSettings, stack_children  # noqa: PLC0415 - the dashboard is an extra
     from compose.supervisor import Supervisor  # noqa: PLC0415
-    from dashboard.launch import PortError, check_port  # noqa: PLC0415
 
     static_labels(static_label)
     path, _ = load_targets(targets)
-    try:
-        check_port(host, dashboard_port)
-    except PortError as error:
-        fail(str(error))
+    check_ports(host, exporter=port, dashboard=dashboard_port)
+    check_receivers(alertmanager_url=alertmanager_url, webhook_url=webhook_url)
     with ExitStack() as stack:
         folder = state_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="celery-slo-")))
         settings = StackSettings(

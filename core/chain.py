@@ -40,8 +40,11 @@ def starting(newest: Attempt, worker: Worker, at: float) -> Attempt:
     for attempt in chain_of(newest):
         if attempt.started_at == at and _is_by(attempt, worker):
             return attempt
-    older = newest.older
-    if older is not None and not older.started_at and older.state != ENDED:
+    unstarted = [one for one in chain_of(newest.older) if not one.started_at and one.state != ENDED]
+    if unstarted:
+        older = unstarted[-1]
+        if _is_by(older, worker) != _is_by(newest, worker):  # it starts what it holds
+            return older if _is_by(older, worker) else newest
         # A retry is sent by the run before it, whose start its worker may stamp later than the child sends.
         held = older.marks & RECEIVED and not newest.marks & RECEIVED
         too_early = at < newest.eligible_at - EARLY_SECONDS
@@ -82,6 +85,13 @@ def ending(newest: Attempt, worker: Worker, event: Event) -> Attempt | None:
         return elsewhere
     attempt = newest.older if at < newest.sent_at else newest
     return attempt if attempt.state != ENDED else None
+
+
+def retrying(newest: Attempt, worker: Worker) -> Attempt | None:
+    """Which attempt is retried? The oldest that has not ended; None = all have."""
+    alive = [one for one in chain_of(newest) if one.state != ENDED]
+    mine = [one for one in alive if one.state == RUNNING and _is_by(one, worker)]
+    return next(reversed(mine or alive), None)
 
 
 def _run_that_ended(

@@ -83,5 +83,6 @@ class Ghosts:
                 gone.append(attempt.uuid)
                 if len(gone) >= limit:
                     return gone
-        book.verified_at = self._confirmed.pop(book.label).first_at
+        del self._confirmed[book.label]
+        book.verified_at, book.verified_before = doubt.first_at, doubt.first_at - YOUNG_SECONDS
         return gone

@@ -33,6 +33,11 @@ class Histogram:
         self.counts = [0] * (len(bounds) + 1)
         self.sum_seconds = 0.0
 
+    @property
+    def count(self) -> int:
+        """How many values were observed."""
+        return sum(self.counts)
+
     def observe(self, seconds: float) -> None:
         """Count one value."""
         self.counts[bisect_left(self.bounds, seconds)] += 1

@@ -17,6 +17,7 @@ from core.lives import Lives
 from core.metrics import OTHER
 from core.orphans import Orphans
 from core.picture import draw
+from core.queue_book import Observed, QueueBook
 from core.record import AttemptRecord, Key, key_of, record_of
 from core.series import SeriesTable
 from core.snapshot import Snapshot
@@ -27,6 +28,7 @@ from core.workers import Worker, WorkerTable
 MAX_TYPES = 50  # event types counted by name
 TICK_LIMIT = 5_000  # decisions a tick: some milliseconds
 MAX_PROBE_LAG_SECONDS = 2.0  # further behind, an event that explains an absence may not have been read yet
+PATIENT_SECONDS = 30.0  # after a gap, for a look at the broker
 SENT_SILENCE_SECONDS = 60.0  # without any task-sent for so long, waiting for one is in vain
 IMPATIENT_SECONDS = 1.0
 
@@ -91,6 +93,7 @@ class Ledger:
         elif kind in self._task_events:
             worker = self.workers.hear(event.hostname, now)
             worker.task_events += 1
+            worker.sends_task_events = True
             newest = self.lives.find(event.uuid) or worker.held.get(event.uuid)
             if newest is None or self._opens_unseen_retry(event, newest) or event.uuid in self._orphans:
                 self._orphans.park(event, now)
@@ -100,7 +103,7 @@ class Ledger:
             self._offline(event, now)
         elif kind.startswith("worker-"):
             if kind == "worker-online":
-                self._online(event)
+                self._online(event, now)
             self.workers.welcome(event.hostname, now).hear(event)
 
     def _count_new_type(self, kind: str) -> None:
@@ -110,7 +113,7 @@ class Ledger:
     def _sent(self, event: Event, now: float) -> None:
         self._last_task_sent_at = now
         newest = self.lives.find(event.uuid)
-        if newest is None and event.retries and event.uuid in self._orphans:
+        if event.retries and event.uuid in self._orphans and (newest is None or event.retries > newest.retries + 1):
             self._orphans.park(event, now)  # the task-sent of the attempt before it is still under way
             return
         self._send(event, newest, now)
@@ -174,7 +177,7 @@ class Ledger:
             worker.hear(event)
             self.lives.put_back(worker)
 
-    def _online(self, event: Event) -> None:
+    def _online(self, event: Event, now: float) -> None:
         """A process says hello; what an earlier one of that name held without a goodbye is not held.
 
         It says so again whenever its connection was lost. Then its tasks run on; a new process has done none yet.
@@ -186,13 +189,13 @@ class Ledger:
             self.lives.put_back(worker)
         else:
             self.lives.lose_worker(worker, event.timestamp)
-            worker.idle_at = worker.idle_before = 0.0
+            worker.begin_anew(now)
 
     # -- observations
 
-    def lose_broker(self, now: float) -> None:
+    def lose_broker(self, now: float, reason: str = "") -> None:
         """The stream is cut: what the broker last said holds no longer."""
-        self.stream.disconnect(now)
+        self.stream.disconnect(now, reason)
         self.inspected_at = None
         self._ghosts.forget_doubts()
         for book in self.series.queues.values():
@@ -201,9 +204,35 @@ class Ledger:
     def observe_lengths(self, lengths: Mapping[str, int]) -> None:
         """Ready messages by queue name, as the broker has them."""
         for book in self.series.queues.values():
-            for name in book.members | {book.label}:
-                if name in lengths:
-                    book.ready_messages[name] = lengths[name]
+            book.observe_lengths(lengths)
+
+    def observe_task_events(self, name: str, now: float, *, were_off: bool) -> None:
+        """A worker said that it sends events about its tasks; if they were off, what it did until now was not seen."""
+        worker = self.workers.welcome(name, now)
+        if were_off:
+            for book in self._books_of(worker):
+                book.observed_since = now
+        worker.sends_task_events = True
+
+    def _books_of(self, worker: Worker) -> Iterable[QueueBook]:
+        """Queues that a worker reads; before it said which, it may be any."""
+        books = self.series.queues.values()
+        if worker.queues is None:
+            return list(books)
+        return [book for book in books if not (book.members | {book.label}).isdisjoint(worker.queues)]
+
+    def observed(self, now: float) -> dict[str, Observed]:
+        """By queue label: since when nothing escapes us. Now, where a worker reads it that sends no task events."""
+        since = self.stream.observed_since
+        found = {
+            label: Observed(max(since, book.observed_since), max(since, book.observed_since) + PATIENT_SECONDS)
+            for label, book in self.series.queues.items()
+        }
+        for worker in self.workers.unsure():
+            for book in self._books_of(worker):
+                patient_until = max(found[book.label].patient_until, worker.heard_at + PATIENT_SECONDS)
+                found[book.label] = Observed(now, patient_until)
+        return found
 
     def observe_worker(
         self, name: str, now: float, *, queues: Sequence[str], slots: int | None, pool: str | None
@@ -223,9 +252,11 @@ class Ledger:
         """Queue labels where more seems to wait than the broker has, each with the queue names behind it."""
         if self.stream.blind_reason(now) is not None or (self.stream.lag_seconds or 0.0) > MAX_PROBE_LAG_SECONDS:
             return {}
-        books, since = self.series.queues.values(), self.stream.observed_since
+        books, observed = self.series.queues.values(), self.observed(now)
         doubtful = {
-            book.label: sorted(book.ready_messages) for book in books if self._ghosts.is_doubtful(book, since, now)
+            book.label: sorted(book.ready_messages)
+            for book in books
+            if self._ghosts.is_doubtful(book, observed[book.label].since, now)
         }
         self._ghosts.forget_doubts(keep=doubtful)
         return doubtful
@@ -325,7 +356,7 @@ class Ledger:
         until = self.stream.decided_until(now)
         if until is not None:
             done.append(self.lives.expire(until, limit))
-            done.append(self._pass_deadlines(until, limit))
+            done.append(self._pass_deadlines(until, now, limit))
             for worker in self.workers.silent(now, self.stream.changed_at):
                 self.workers.lose(worker, "silent")
                 self.lives.lose_worker(worker, now)
@@ -340,10 +371,11 @@ class Ledger:
         more += [book.sweep() for book in self.series.queues.values()]
         return any(more) or any(count >= limit for count in done)
 
-    def _pass_deadlines(self, until: float, limit: int) -> int:
+    def _pass_deadlines(self, until: float, now: float, limit: int) -> int:
         left = limit
+        observed = self.observed(now)
         for book in self.series.queues.values():
-            decided = book.pass_deadlines(until, self.stream.observed_since, left)
+            decided = book.pass_deadlines(until, observed[book.label], left)
             for attempt in decided:
                 self.lives.note(attempt)
             left -= len(decided)

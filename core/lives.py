@@ -16,7 +16,7 @@ from core.attempt import (
     WAITING,
     Attempt,
 )
-from core.chain import EARLY_SECONDS, chain_of, ending, is_start_of, sent_before, starting
+from core.chain import EARLY_SECONDS, chain_of, ending, is_start_of, retrying, sent_before, starting
 from core.events import Event, exception_class
 from core.metrics import UNKNOWN
 from core.recent import Recent
@@ -69,13 +69,23 @@ class Lives:
             if known is not None:
                 self._complete(known, event, series, now)
                 return
-            if (event.retries or 0) < newest.retries:  # of an attempt before those that we keep
-                series.sent += 1
+            if (event.retries or 0) < newest.retries:
+                self._send_before(event, series, newest, now)
                 return
         series.sent += 1
         if event.timestamp > series.queue.last_sent_at:
             series.queue.last_sent_at = event.timestamp
         self._open(event, series, newest, event.timestamp, now)
+
+    def _send_before(self, event: Event, series: TaskSeries, newest: Attempt, now: float) -> None:
+        """The task-sent of an attempt of which nothing is known, and whose retry is: late, or of long ago."""
+        series.sent += 1
+        chain = list(chain_of(newest))
+        retry = chain[-1]
+        follows = retry.retries == (event.retries or 0) + 1 and retry.sent_at > event.timestamp
+        if follows and retry.state != ENDED and len(chain) < MAX_CHAIN:
+            retry.older = _attempt(event, series, None, event.timestamp, now)
+            self._line_up(retry.older)
 
     def adopt(self, event: Event, series: TaskSeries, newest: Attempt | None, now: float) -> None:
         """A task whose task-sent was not seen: it has waited since its first event at least."""
@@ -85,27 +95,20 @@ class Lives:
         if len(self._newest) >= MAX_TRACKED:
             self.refused += 1
             return
-        eta = epoch(event.eta) if event.eta else 0.0
-        attempt = Attempt(
-            event.uuid,
-            series,
-            event.retries or 0,
-            WAITING,
-            0.0 if eta is None else max(event.timestamp, eta),  # what an eta without zone means is not known
-            sent_at,
-            expires_at=(epoch(event.expires) or 0.0) if event.expires else 0.0,
-            older=None if newest is None else self._cut(newest),
-        )
-        self._enter(attempt, scheduled=eta is None or eta > now)
+        older = None if newest is None else self._cut(newest)
+        self._enter(_attempt(event, series, older, sent_at, now))
 
-    def _enter(self, attempt: Attempt, *, scheduled: bool) -> None:
-        queue = attempt.series.queue
+    def _enter(self, attempt: Attempt) -> None:
         if attempt.older is not None:
             self._recent.forget(attempt.uuid)
         self._newest[attempt.uuid] = attempt
+        self._line_up(attempt)
+
+    def _line_up(self, attempt: Attempt) -> None:
+        queue = attempt.series.queue
         if self.changes is not None:
             self.changes.append(attempt)
-        if scheduled:
+        if attempt.state == SCHEDULED:
             queue.schedule(attempt)
             if attempt.eligible_at:
                 self.etas.add(attempt)
@@ -122,16 +125,18 @@ class Lives:
             return
         series.sent += 1
         series.queue.last_sent_at = max(series.queue.last_sent_at, event.timestamp)
-        attempt.sent_at = event.timestamp
         eta = epoch(event.eta) if event.eta else 0.0
-        if attempt.marks & JOURNALED:
-            self.dropped_keys.append(key_of(attempt))
-            self.note(attempt)
-        if eta is not None:  # else its worker knew better
-            attempt.eligible_at = max(event.timestamp, eta)
+        due_at = attempt.eligible_at if eta is None else max(event.timestamp, eta)  # its worker may know better
+        self._set_wait(attempt, event.timestamp, due_at)
         self._move(attempt, series)
         if attempt.started_at and eta is not None:
             self._measure(attempt, now)
+
+    def _set_wait(self, attempt: Attempt, sent_at: float, eligible_at: float) -> None:
+        if attempt.marks & JOURNALED:
+            self.dropped_keys.append(key_of(attempt))
+            self.note(attempt)
+        attempt.sent_at, attempt.eligible_at = sent_at, eligible_at
 
     def _move(self, attempt: Attempt, series: TaskSeries) -> None:
         """Put an attempt under the queue that it turns out to be on; what was said of it on the other stays said."""
@@ -253,9 +258,9 @@ class Lives:
             self._series.folded += 1
         self.end(attempt, "failed", event.timestamp)
 
-    def retry(self, newest: Attempt, event: Event, _worker: Worker, _now: float) -> None:
+    def retry(self, newest: Attempt, event: Event, worker: Worker, _now: float) -> None:
         """It will run again as another attempt, whose task-sent came before this event."""
-        attempt = next((one for one in reversed(list(chain_of(newest))) if one.state != ENDED), None)
+        attempt = retrying(newest, worker)
         if attempt is not newest or attempt.state >= RUNNING or attempt.retries == 0:
             if attempt is not None and attempt.started_at <= event.timestamp:
                 self.end(attempt, "retried", event.timestamp)
@@ -281,7 +286,7 @@ class Lives:
                 queue.judge_revoked(attempt, event.timestamp)
         self.end(attempt, "revoked", event.timestamp)
 
-    def reject(self, newest: Attempt, event: Event, worker: Worker, _now: float) -> None:
+    def reject(self, newest: Attempt, event: Event, worker: Worker, now: float) -> None:
         """Handed back to the broker, for good or to be delivered again."""
         if any(one.sent_at == event.timestamp for one in chain_of(newest)):
             return  # this event opened that wait before
@@ -296,11 +301,19 @@ class Lives:
             return
         if attempt is not None:
             self.end(attempt, "rejected", event.timestamp)
-        elif newest.state < RUNNING:  # it waits already
-            return
-        at = event.timestamp
+        if newest.state >= RUNNING:  # else it waits already
+            self._wait_again(newest, event.timestamp, now)
+
+    def _wait_again(self, newest: Attempt, at: float, now: float) -> None:
+        """Its message went back to the broker then."""
+        for one in chain_of(newest):
+            if one.started_at >= at and one.retries == newest.retries:  # another worker took it, and was heard first
+                if not one.eligible_at:
+                    self._set_wait(one, at, at)
+                    self._measure(one, now)
+                return
         again = Attempt(newest.uuid, newest.series, newest.retries, WAITING, at, at, older=self._cut(newest))
-        self._enter(again, scheduled=False)
+        self._enter(again)
 
     def end(self, attempt: Attempt, outcome: str, at: float) -> None:
         """Close it. Of two ends that one run reports, the first counts."""
@@ -323,10 +336,6 @@ class Lives:
         if self._newest.get(attempt.uuid) is attempt:
             del self._newest[attempt.uuid]
             self._recent.put(attempt)
-            if attempt.older is not None:  # what came before it and still seems to wait cannot
-                for older in chain_of(attempt.older):
-                    if older.state < RUNNING:
-                        self._abandon(older)
 
     # -- what outlives the process
 
@@ -408,7 +417,10 @@ class Lives:
 
     def tick(self, now: float, limit: int) -> bool:
         """Keep memory within its bounds, a piece at a time; says whether there is more to do now."""
-        self._recent.tick(now)
+        for ended in self._recent.tick(now):
+            for older in chain_of(ended.older):
+                if older.state < RUNNING:  # it came before, and seems to wait: nobody will find it any more
+                    self._abandon(older)
         alive = len(self._newest)
         more = False
         for agenda in (self.etas, self.expiries):
@@ -454,6 +466,21 @@ class Lives:
             if all(one is not held for one in chain_of(attempt)):
                 self._abandon(held)
         worker.held[attempt.uuid] = attempt
+
+
+def _attempt(event: Event, series: TaskSeries, older: Attempt | None, sent_at: float, now: float) -> Attempt:
+    """What an event says of an attempt that it opens."""
+    eta = epoch(event.eta) if event.eta else 0.0
+    return Attempt(
+        event.uuid,
+        series,
+        event.retries or 0,
+        SCHEDULED if eta is None or eta > now else WAITING,
+        0.0 if eta is None else max(event.timestamp, eta),  # what an eta without zone means is not known
+        sent_at,
+        expires_at=(epoch(event.expires) or 0.0) if event.expires else 0.0,
+        older=older,
+    )
 
 
 def _put_down(attempt: Attempt, worker: Worker) -> None:

@@ -11,20 +11,25 @@ from core.workers import Worker
 if TYPE_CHECKING:
     from core.ledger import Ledger
 
+EVENTS_ON_SECONDS = 10.0  # a worker that did not turn its events on by then will not
+
 
 def draw(ledger: "Ledger", now: float) -> Snapshot:
     """Everything at this moment."""
     consumers = ledger.workers.consumers()
     undecided = any(worker.online and worker.queues is None for worker in ledger.workers)
-    stalled = {attempt.series.queue.label for worker in ledger.workers for attempt in worker.held_beside_idle_slots()}
+    stalled = {
+        attempt.series.queue.label for worker in ledger.workers for attempt in worker.held_beside_idle_slots(now)
+    }
     blind_reason = ledger.stream.blind_reason(now)
 
     def view(book: QueueBook) -> QueueView:
         readers = _readers(book, consumers)
         known = bool(readers) or (not undecided and not ledger.consumed.isdisjoint(book.members | {book.label}))
         asked_at = None if known or undecided else ledger.inspected_at
+        reason = blind_reason or _silent_reader(readers, now)
         return _queue_view(
-            book, readers if known else None, now, blind_reason, stalled=book.label in stalled, asked_at=asked_at
+            book, readers if known else None, now, reason, stalled=book.label in stalled, asked_at=asked_at
         )
 
     return Snapshot(
@@ -47,6 +52,12 @@ def _readers(book: QueueBook, consumers: dict[str, list[Worker]]) -> list[Worker
     return list({worker.name: worker for name in names for worker in consumers.get(name, ())}.values())
 
 
+def _silent_reader(readers: list[Worker], now: float) -> str | None:
+    """Which worker of the queue does not tell us about its tasks; None = all do, or are about to."""
+    silent = [one.name for one in readers if not one.sends_task_events and now - one.heard_at > EVENTS_ON_SECONDS]
+    return f"worker {silent[0]} sends no task events, so its starts are not seen" if silent else None
+
+
 def _queue_view(
     book: QueueBook,
     readers: list[Worker] | None,
@@ -60,7 +71,7 @@ def _queue_view(
     recent = book.recent_view(now)
     rate = book.starts_per_second(now)
     slots = _sum(None if readers is None else [worker.slots for worker in readers])
-    idle_slots = _sum(None if readers is None else [worker.idle_slots for worker in readers])
+    idle_slots = _sum(None if readers is None else [worker.idle_slots(now) for worker in readers])
     situation = Situation(
         at=now,
         blind_reason=blind_reason,
@@ -72,7 +83,9 @@ def _queue_view(
         last_start_at=book.last_start_at or None,
         seen=bool(book.last_sent_at or book.last_start_at),
         consumers=None if readers is None else len(readers),
-        unread=asked_at is not None and oldest is not None and oldest.eligible_at < asked_at,
+        unread=asked_at is not None and (oldest is None or oldest.eligible_at < asked_at),
+        unseen_messages=book.unseen_messages,
+        measured=book.time_to_start.count > 0 or not book.last_start_at,
         slots=slots,
         idle_slots=idle_slots,
         held_beside_idle_slots=stalled,

@@ -1,7 +1,9 @@
 """One queue: who waits, what it promised, and how that went."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import takewhile
+
+import msgspec
 
 from core.attempt import (
     ENDED,
@@ -23,9 +25,15 @@ from core.targets import QueueTarget
 
 MIN_RATE_SECONDS = 15.0
 LINE_SAMPLES = 200
-VERIFY_SECONDS = 30.0  # after a gap, until the broker was looked at
 MIN_STARTS = 10  # fewer say nothing about a rate
 SWEEP_ENTRIES = 20_000  # a piece that stops nobody: about 1 ms
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """Since when nothing escapes us that happens to a queue's tasks."""
+
+    since: float  # epoch seconds
+    patient_until: float  # what began earlier waits until then for a look at the broker
 
 
 class QueueBook:
@@ -42,6 +50,10 @@ class QueueBook:
         self.missed = [0, 0]
         self.excluded: dict[str, int] = {}
         self.retracted = self.expired = 0
+        self.observed_since = 0.0  # a worker that reads it sent no task events until then
+        self._unseen_now = 0  # the newest look at it
+        self.unseen_messages = 0  # in the broker beyond the tasks that we know to wait there
+        self.verified_before = 0.0  # who became due earlier was looked for
         self.verified_at = 0.0  # when the line was last held against the broker, and who is not there struck off
         self.ghosts: dict[str, int] = {}  # reason -> attempts that turned out to be gone
         self.time_to_start = Histogram(wait_bounds)
@@ -100,6 +112,16 @@ class QueueBook:
             self.overdue += attempt.decision != OPEN
             (self._undecided if attempt.decision == OPEN else self._overdue).add(attempt)
 
+    def observe_lengths(self, lengths: Mapping[str, int]) -> None:
+        """Ready messages by queue name, as the broker has them now."""
+        known = [name for name in self.members | {self.label} if name in lengths]
+        if not known:
+            return
+        self.ready_messages.update({name: lengths[name] for name in known})
+        unseen = max(0, sum(self.ready_messages.values()) - (self.waiting - self.reserved) - self.scheduled)
+        self._unseen_now, before = unseen, self._unseen_now
+        self.unseen_messages = min(before, unseen)  # twice in a row: once, an event may have been on its way
+
     def become_due(self, attempt: Attempt) -> None:
         """Its eta has come."""
         self.scheduled -= 1
@@ -152,13 +174,13 @@ class QueueBook:
 
     # -- what was promised
 
-    def pass_deadlines(self, until: float, observed_since: float, limit: int) -> list[Attempt]:
+    def pass_deadlines(self, until: float, view: "Observed", limit: int) -> list[Attempt]:
         """Decide those whose target has passed while they still wait; returns them, at most `limit`.
 
-        `until`: the stream has been read that far. A wait that began before
-        `observed_since` overlaps a gap in the stream: its start may not have
-        been seen. So it is decided after somebody looked whether the task is
-        still there, and held against nobody if nobody does so for long.
+        `until`: the stream has been read that far. The start of a wait that
+        began before `view.since` may not have been seen. So it is decided when
+        somebody has looked whether the task is still there, and held against
+        nobody if nobody did so in time.
         """
         target = self.target_seconds
         decided: list[Attempt] = []
@@ -166,9 +188,11 @@ class QueueBook:
             attempt = self._undecided.head()
             if attempt is None or attempt.eligible_at + target > until:
                 break
-            if attempt.eligible_at >= observed_since or self.verified_at >= observed_since:
+            if attempt.eligible_at >= view.since or self._was_there(
+                attempt, min(view.since, attempt.eligible_at + target)
+            ):
                 self.miss(attempt)
-            elif until < observed_since + VERIFY_SECONDS:
+            elif until < view.patient_until:
                 break
             else:
                 self.exclude(attempt, "unobserved")
@@ -177,6 +201,10 @@ class QueueBook:
             self._overdue.add(attempt)
             decided.append(attempt)
         return decided
+
+    def _was_there(self, attempt: Attempt, at: float) -> bool:
+        """Whether somebody looked then or later, and the task was not struck off."""
+        return self.verified_at >= at and attempt.eligible_at < self.verified_before
 
     def judge_start(self, attempt: Attempt, wait_seconds: float) -> None:
         """It started after this wait: met, missed, or a miss taken back."""

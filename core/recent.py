@@ -12,13 +12,14 @@ class Recent:
     def __init__(self) -> None:
         self._young: dict[str, Attempt] = {}
         self._old: dict[str, Attempt] = {}
+        self._forgotten: list[Attempt] = []  # of these, such as have older attempts
         self._since = 0.0
 
     def put(self, attempt: Attempt) -> None:
         """Remember one that has ended."""
         self._young[attempt.uuid] = attempt
         if len(self._young) >= GENERATION:
-            self._old, self._young = self._young, {}
+            self._turn()
 
     def get(self, uuid: str) -> Attempt | None:
         """The attempt of that uuid, if it ended not long ago."""
@@ -29,8 +30,14 @@ class Recent:
         self._young.pop(uuid, None)
         self._old.pop(uuid, None)
 
-    def tick(self, now: float) -> None:
-        """Let a generation go when its time is up."""
+    def tick(self, now: float) -> list[Attempt]:
+        """Let a generation go when its time is up; returns who was forgotten since, if it has older attempts."""
         if now - self._since >= GENERATION_SECONDS:
-            self._old, self._young = self._young, {}
+            self._turn()
             self._since = now
+        forgotten, self._forgotten = self._forgotten, []
+        return forgotten
+
+    def _turn(self) -> None:
+        self._forgotten += [attempt for attempt in self._old.values() if attempt.older is not None]
+        self._old, self._young = self._young, {}

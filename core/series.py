@@ -9,6 +9,7 @@ from core.targets import TargetTable
 
 MAX_SERIES = 20_000  # (task name, queue) pairs; design limit of /metrics
 MAX_QUEUES = 2_000
+MAX_LABEL_CHARACTERS = 500  # of a name that becomes a label
 MAX_EXCEPTIONS = 20  # classes a task name
 
 
@@ -113,7 +114,8 @@ class SeriesTable:
 
     def _open_in(self, book: QueueBook, name: str | None) -> TaskSeries:
         task = UNKNOWN if name is None else name
-        if (book.label, task) not in self._series and len(self._series) >= MAX_SERIES:
+        too_many = (book.label, task) not in self._series and len(self._series) >= MAX_SERIES
+        if too_many or len(task) > MAX_LABEL_CHARACTERS:
             self.folded += 1
             task = OTHER
         series = self._series.get((book.label, task))
@@ -124,6 +126,9 @@ class SeriesTable:
 
     def _open_queue(self, queue: str | None, name: str | None) -> QueueBook:
         label = UNKNOWN if queue is None else self.targets.label(queue, name)
+        if len(label) > MAX_LABEL_CHARACTERS:
+            self.folded += 1
+            label, queue = OTHER, None
         book = self.queues.get(label)
         if book is None and len(self.queues) >= MAX_QUEUES:
             self.folded += 1

@@ -22,6 +22,7 @@ class StreamState:
         self.marker_at: float | None = None
         self.lag_seconds: float | None = None
         self._unobserved_seconds = 0.0
+        self._reason = ""  # why it is not connected, in the broker's or the system's words
 
     def connect(self, now: float) -> None:
         """The stream flows from here on; what was published before is not seen."""
@@ -35,8 +36,9 @@ class StreamState:
         self.connects += 1
         self.changed_at = now
 
-    def disconnect(self, now: float) -> None:
-        """The stream is cut."""
+    def disconnect(self, now: float, reason: str = "") -> None:
+        """The stream is cut, or could not be connected."""
+        self._reason = f": {reason}" if reason else ""
         if self.up:
             self.up = False
             self.changed_at = now
@@ -56,7 +58,8 @@ class StreamState:
         """Why nothing can be said, in words; None = we see."""
         if not self.up:
             ago = duration(now - self.changed_at)
-            return f"broker lost {ago} ago" if self.connects else f"broker not reached for {ago}"
+            since = f"broker lost {ago} ago" if self.connects else f"broker not reached for {ago}"
+            return since + self._reason
         if now - (self.marker_at or self.changed_at) > MARKER_SECONDS:
             return f"event stream behind: no marker for {duration(now - (self.marker_at or self.changed_at))}"
         return None if self.marker_at is not None else "event stream just connected, no marker yet"

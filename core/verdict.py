@@ -40,6 +40,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     slots: int | None = None
     idle_slots: int | None = None
     held_beside_idle_slots: bool = False  # a worker holds waiting tasks although it has idle slots
+    unseen_messages: int = 0  # in the broker, beyond the tasks that we know to wait there
+    measured: bool = True  # the waits of the tasks that started are known
     starts_per_second: float | None = None  # while tasks wait; None = too few to say
     expected_wait_seconds: float | None = None  # the longest that anyone in line will have had at that rate
 
@@ -68,10 +70,10 @@ def _blind(s: Situation) -> _Found:
 
 def _no_consumers(s: Situation) -> _Found:
     """Rule 2: nobody reads the queue, and something waits in it."""
-    if not s.waiting or not (s.consumers == 0 or s.unread):
+    if not (s.waiting or s.unseen_messages) or not (s.consumers == 0 or s.unread):
         return None
     nobody = "no worker is known to read this queue" if s.unread else "no worker reads this queue"
-    return Verdict.NO_CONSUMERS, f"{nobody}; {_wait(s)}"
+    return Verdict.NO_CONSUMERS, f"{nobody}; {_wait(s) if s.waiting else _unseen(s)}"
 
 
 def _blocked(s: Situation) -> _Found:
@@ -93,8 +95,17 @@ def _late(s: Situation) -> _Found:
     return Verdict.LATE, f"{_cause(s)}; {_wait(s)}"
 
 
+def _unmeasured(s: Situation) -> _Found:
+    """Rule 5: what is not known to be in time is not called so."""
+    if s.unseen_messages:
+        return Verdict.BLIND, f"{_unseen(s)}: their waits are not known (task_send_sent_event may be off)"
+    if s.measured or s.target_seconds is None:
+        return None
+    return Verdict.BLIND, "tasks start, but no task-sent event says how long they waited (task_send_sent_event is off)"
+
+
 def _at_risk(s: Situation) -> _Found:
-    """Rule 5: at the present rate of starts somebody in line will start too late."""
+    """Rule 6: at the present rate of starts somebody in line will start too late."""
     if s.target_seconds is None or s.starts_per_second is None or s.expected_wait_seconds is None:
         return None
     if s.expected_wait_seconds <= s.target_seconds:
@@ -104,18 +115,18 @@ def _at_risk(s: Situation) -> _Found:
 
 
 def _busy(s: Situation) -> _Found:
-    """Rule 6: every slot is taken and tasks wait, still in time."""
+    """Rule 7: every slot is taken and tasks wait, still in time."""
     if s.idle_slots != 0 or not s.waiting:
         return None
     return Verdict.BUSY, f"{_cause(s)}; {_wait(s)}"
 
 
 def _quiet(s: Situation) -> _Found:
-    """Rule 7: nothing was ever seen here, so nothing can be said."""
+    """Rule 8: nothing was ever seen here, so nothing can be said."""
     return None if s.seen or s.waiting or s.running else (Verdict.QUIET, "no task seen since the exporter started")
 
 
-_RULES = (_blind, _no_consumers, _blocked, _late, _at_risk, _busy, _quiet)
+_RULES = (_blind, _no_consumers, _blocked, _late, _unmeasured, _at_risk, _busy, _quiet)
 
 
 def _cause(s: Situation) -> str:
@@ -125,10 +136,15 @@ def _cause(s: Situation) -> str:
     if s.slots is None or s.idle_slots is None:
         return "its workers' slots are not known"
     if s.idle_slots == 0:
-        return "its only slot is busy" if s.slots == 1 else f"all {s.slots} slots are busy"
+        elsewhere = "" if s.running else " with tasks of other queues"
+        return ("its only slot is busy" if s.slots == 1 else f"all {s.slots} slots are busy") + elsewhere
     if s.reserved and s.reserved == s.waiting:
         return "held by prefetch in busy workers"
     return f"{s.idle_slots} of {s.slots} slots are idle"
+
+
+def _unseen(s: Situation) -> str:
+    return f"{count(s.unseen_messages, 'message')} in the broker not seen to be sent"
 
 
 def _wait(s: Situation) -> str:

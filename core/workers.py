@@ -7,6 +7,8 @@ from core.events import Event
 from core.snapshot import WorkerView
 
 SILENT_SECONDS = 60.0  # without event or heartbeat: lost
+SOLO_SILENT_SECONDS = 3600.0  # likewise; then Redis delivers its task again (kombu's visibility timeout)
+SOLO_IDLE_SECONDS = 6.0  # three heartbeats
 KEPT_SECONDS = 3600.0  # a lost worker stays on show that long
 MAX_WORKERS = 5_000
 
@@ -18,7 +20,9 @@ class Worker:
         self.name = name
         self.online = True
         self.last_seen_at = seen_at  # our clock
+        self.heard_at = seen_at  # our clock: since this process of it is known
         self.task_events = 0
+        self.sends_task_events = False  # it said so; until then what it does may not be seen
         self.running: int | None = None  # by its heartbeat
         self.processed: int | None = None
         self.idle_at = 0.0  # its clock: its newest heartbeat, if that said that nothing runs; else 0
@@ -29,10 +33,17 @@ class Worker:
         self.queues: tuple[str, ...] | None = None
         self.held: dict[str, Attempt] = {}  # by uuid: reserved (and due) or running, the newest of its task
 
-    @property
-    def idle_slots(self) -> int | None:
-        """Slots that run nothing; None = not known."""
+    def begin_anew(self, now: float) -> None:
+        """A new process under the old name: what the old one said does not hold for it."""
+        self.heard_at = now
+        self.sends_task_events = False
+        self.idle_at = self.idle_before = 0.0
+
+    def idle_slots(self, now: float) -> int | None:
+        """Slots that run nothing; None = not known. A solo worker is silent while it runs a task."""
         if self.slots is None or self.running is None:
+            return None
+        if self.pool == "solo" and now - self.last_seen_at > SOLO_IDLE_SECONDS:
             return None
         return max(0, self.slots - self.running)
 
@@ -69,9 +80,9 @@ class Worker:
             return []
         return [one for one in self.in_hands() if one.state == RUNNING and one.started_at < self.idle_before]
 
-    def held_beside_idle_slots(self) -> Iterator[Attempt]:
+    def held_beside_idle_slots(self, now: float) -> Iterator[Attempt]:
         """Waiting attempts that it holds although it has idle slots."""
-        if self.online and self.idle_slots:
+        if self.online and self.idle_slots(now):
             for attempt in self.held.values():
                 if attempt.state == WAITING:
                     yield attempt
@@ -158,14 +169,20 @@ class WorkerTable:
         return gone
 
     def silent(self, now: float, listening_since: float) -> list[Worker]:
-        """Who has just been silent for too long. A solo worker cannot speak while a task runs, so it is not counted."""
+        """Who has just been silent for too long; a solo worker cannot speak while a task runs."""
+
+        def limit_seconds(worker: Worker) -> float:
+            return SOLO_SILENT_SECONDS if worker.pool == "solo" else SILENT_SECONDS
+
         return [
             worker
             for worker in self._workers.values()
-            if worker.online
-            and worker.pool != "solo"
-            and now - max(worker.last_seen_at, listening_since) > SILENT_SECONDS
+            if worker.online and now - max(worker.last_seen_at, listening_since) > limit_seconds(worker)
         ]
+
+    def unsure(self) -> list[Worker]:
+        """Live workers that have not said that they send events about their tasks."""
+        return [worker for worker in self._workers.values() if worker.online and not worker.sends_task_events]
 
     def lose(self, worker: Worker, reason: str) -> None:
         """It went without a goodbye."""

@@ -18,8 +18,8 @@ _STUCK_AFTER_SECONDS = 10.0  # the exporter makes a new picture every second
 
 # Words for what keeps a queue from its tasks even before the first is late: for one queue, for several.
 _BROKEN = {
-    Verdict.NO_CONSUMERS: ("1 has no consumers", "{} have no consumers"),
-    Verdict.BLOCKED: ("1 is blocked", "{} are blocked"),
+    Verdict.NO_CONSUMERS: ("has no consumers", "have no consumers"),
+    Verdict.BLOCKED: ("is blocked", "are blocked"),
 }
 
 
@@ -55,23 +55,14 @@ def headline(snapshot: Snapshot, table: Sequence[Row]) -> Headline:
     if not table:
         return Headline(Tone.UNKNOWN, "No queues yet: none is documented and none was seen")
     judged = [row for row in table if row.target_seconds is not None]
-    late = sum(row.is_late for row in judged)
-    broken = _broken(table)
-    if late:
-        return Headline(Tone.BAD, ", ".join([f"{late} of {count(len(judged), 'queue')} {_be(late)} late", *broken]))
-    if broken:
-        return Headline(Tone.BAD, ", ".join(["No queue is late", *broken]))
-    return _in_time(judged)
-
-
-def _broken(table: Sequence[Row]) -> list[str]:
-    """Name what keeps queues from their tasks, late already or not, with a target or without."""
-    tally = Counter(row.verdict for row in table)
-    return [
-        one if tally[verdict] == 1 else several.format(tally[verdict])
-        for verdict, (one, several) in _BROKEN.items()
-        if tally[verdict]
-    ]
+    late = sum(row.is_late and row.verdict not in _BROKEN for row in judged)  # each queue counts once, as in the chips
+    parts = [f"{late} of {count(len(judged), 'queue')} with a target {_be(late)} late"] if late else []
+    for verdict, (one, several) in _BROKEN.items():
+        number = sum(row.verdict == verdict for row in table)
+        if number:
+            share = str(number) if parts else f"{number} of {count(len(table), 'queue')}"
+            parts.append(f"{share} {one if number == 1 else several}")
+    return Headline(Tone.BAD, ", ".join(parts)) if parts else _in_time(judged)
 
 
 def _in_time(judged: Sequence[Row]) -> Headline:
@@ -117,15 +108,15 @@ def doubt(reading: Reading, now: float) -> Doubt | None:
         text = f"The exporter answers, but its numbers have stood still for {age(unchanged_seconds)}"
         return Doubt(text=text, detail=f"{reading.exporter_url}.", age_seconds=unchanged_seconds)
     if snapshot.exporter.blind_reason is not None:
-        return _blindness(snapshot, unchanged_seconds)
+        return _blindness(snapshot, snapshot.exporter.blind_reason, unchanged_seconds)
     return None
 
 
-def _blindness(snapshot: Snapshot, unchanged_seconds: float) -> Doubt:
+def _blindness(snapshot: Snapshot, why: str, unchanged_seconds: float) -> Doubt:
     marker_at = snapshot.exporter.marker_at
-    text = "Events were never read" if marker_at is None else f"Events last read {moment(marker_at, snapshot.at)}"
+    read = "events were never read" if marker_at is None else f"events last read {moment(marker_at, snapshot.at)}"
     return Doubt(
-        text=text,
+        text=f"{why[:1].upper()}{why[1:]}, {read}",
         detail=f"Nothing is judged until {snapshot.exporter.broker} is read again.",
         age_seconds=None if marker_at is None else snapshot.at - marker_at + unchanged_seconds,
         is_headline=True,
@@ -136,5 +127,5 @@ def tab_title(reading: Reading, now: float) -> str:
     """Say it in the browser's tab, for whoever looks at another one."""
     if reading.snapshot is None or doubt(reading, now) is not None:
         return f"not live · {PRODUCT}"
-    late = sum(row.is_late for row in rows(reading.snapshot))
-    return f"{late} late · {PRODUCT}" if late else PRODUCT
+    troubled = sum(row.is_late or row.verdict in _BROKEN for row in rows(reading.snapshot))
+    return f"{troubled} in trouble · {PRODUCT}" if troubled else PRODUCT

@@ -25,7 +25,7 @@ def _refreshing() -> None:
     reading = _reading(read_settings(os.environ).exporter_url)
     now = time.time()
     st.set_page_config(page_title=tab_title(reading, now))
-    st.html(page(reading, now))
+    st.html(page(reading, now, st.query_params.get("queue")))
 
 
 @st.cache_resource(show_spinner=False)

@@ -28,15 +28,15 @@ _UNREFRESHED = (
 )
 
 
-def page(reading: Reading, now: float) -> str:
+def page(reading: Reading, now: float, chosen: str | None = None) -> str:
     """Draw everything below the navigation; numbers that are not live are greyed and say their age.
 
-    `now` stands in the page, so that no two drawings are alike: the browser takes
+    `chosen` is the queue that a link asked for. `now` stands in the page, so that no two drawings are alike: the browser takes
     each one in, and its clock for an unrefreshed page starts anew.
     """
     reason = doubt(reading, now)
     banner = "" if reason is None else _banner(reason)
-    body = "" if reading.snapshot is None else _body(reading.snapshot, reason, now - (reading.seen_at or now))
+    body = "" if reading.snapshot is None else _body(reading.snapshot, reason, now - (reading.seen_at or now), chosen)
     return f'<div class="slo-page" data-drawn-at="{now:.3f}">{_UNREFRESHED}{banner}{body}</div>'
 
 
@@ -46,17 +46,18 @@ def _banner(reason: Doubt) -> str:
     return f'<div class="slo-doubt"><strong>{escape(reason.text)}</strong>{texts}</div>'
 
 
-def _body(snapshot: Snapshot, reason: Doubt | None, age_seconds: float) -> str:
+def _body(snapshot: Snapshot, reason: Doubt | None, age_seconds: float, chosen: str | None) -> str:
     table = rows(snapshot)
     line = headline(snapshot, table)
     if reason is None:
-        return f'<div class="slo-live">{_head(snapshot, table, line, age_seconds)}{_numbers(snapshot, table)}</div>'
+        head = _head(snapshot, table, line, age_seconds)
+        return f'<div class="slo-live">{head}{_numbers(snapshot, table, chosen)}</div>'
     # A headline that is itself the doubt holds; any other is what was true then.
     then = line if reason.is_headline else Headline(line.tone, f"{age(age_seconds)} ago: {line.text}")
     state = "live" if reason.is_headline else "stale"
     return (
         f'<div class="slo-{state}">{_head(snapshot, table, then, reason.age_seconds)}</div>'
-        f'<div class="slo-stale">{_numbers(snapshot, table)}</div>'
+        f'<div class="slo-stale">{_numbers(snapshot, table, chosen)}</div>'
     )
 
 
@@ -84,19 +85,26 @@ def _caption(snapshot: Snapshot, table: Sequence[Row], age_seconds: float | None
     return parts
 
 
-def _numbers(snapshot: Snapshot, table: Sequence[Row]) -> str:
-    documented = [row for row in table if row.is_documented]
-    others = [row for row in table if not row.is_documented]
-    parts = [_file_warning(snapshot), alert_panel(snapshot)]
+def _numbers(snapshot: Snapshot, table: Sequence[Row], chosen: str | None) -> str:
+    ordered = sorted(table, key=lambda row: row.queue != chosen)  # what a link asked for stands first
+    documented = [row for row in ordered if row.is_documented]
+    others = [row for row in ordered if not row.is_documented]
+    parts = [_file_warning(snapshot), _unknown_queue(table, chosen), alert_panel(snapshot)]
     if documented:
-        parts.append("<h2>Queues</h2>" + queue_table(documented, snapshot.at, "Queues"))
+        parts.append("<h2>Queues</h2>" + queue_table(documented, snapshot, "Queues", chosen))
     if others:
         title = "<h2>Not in queue_targets.csv <small>measured, but nothing is promised</small></h2>"
-        parts.append(title + queue_table(others, snapshot.at, "Not in queue_targets.csv"))
+        parts.append(title + queue_table(others, snapshot, "Not in queue_targets.csv", chosen))
     parts.append(further_alerts(snapshot))
     closing = _LEGEND if table else _HOW_TO_BEGIN
     parts.append(f'<p class="slo-note">{closing} celery-slo {escape(snapshot.version)}.</p>')
     return "".join(parts)
+
+
+def _unknown_queue(table: Sequence[Row], chosen: str | None) -> str:
+    if not chosen or any(row.queue == chosen for row in table):
+        return ""
+    return f'<p class="slo-warning">The link asks for the queue {escape(chosen)}, which is not known here.</p>'
 
 
 def _file_warning(snapshot: Snapshot) -> str:

@@ -1,5 +1,7 @@
 """The rows of the overview: every queue of a snapshot beside its target, what hurts most first."""
 
+from collections import Counter
+
 import msgspec
 
 from core.snapshot import QueueView, Snapshot
@@ -29,6 +31,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     running: int
     slots: int | None  # None = not known yet
     ready_messages: int | None  # None = not observed
+    failed: int  # attempts that failed since the exporter's start
+    finished: int  # attempts that ended since then, in whatever way
 
     @property
     def is_late(self) -> bool:
@@ -38,7 +42,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 def rows(snapshot: Snapshot) -> tuple[Row, ...]:
     """Make one row per queue, sorted by verdict, then by how far beyond its target, then as in the snapshot."""
-    return tuple(sorted((_row(view, snapshot.at) for view in snapshot.queues), key=_hurt))
+    failed: Counter[str] = Counter()
+    finished: Counter[str] = Counter()
+    for task in snapshot.tasks:
+        failed[task.queue] += task.finished.get("failed", 0)
+        finished[task.queue] += sum(task.finished.values())
+    found = (_row(view, snapshot.at, failed[view.queue], finished[view.queue]) for view in snapshot.queues)
+    return tuple(sorted(found, key=_hurt))
 
 
 def _hurt(row: Row) -> tuple[int, float]:
@@ -46,7 +56,7 @@ def _hurt(row: Row) -> tuple[int, float]:
     return _SEVERITY.get(row.verdict, _UNHEARD_OF), -excess
 
 
-def _row(view: QueueView, now: float) -> Row:
+def _row(view: QueueView, now: float, failed: int, finished: int) -> Row:
     target = view.target
     target_seconds = None if target is None else target.target_seconds
     oldest = None if view.oldest_waiting_at is None else max(0.0, now - view.oldest_waiting_at)
@@ -69,6 +79,8 @@ def _row(view: QueueView, now: float) -> Row:
         running=view.running,
         slots=view.slots,
         ready_messages=view.ready_messages,
+        failed=failed,
+        finished=finished,
     )
 
 

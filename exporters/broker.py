@@ -2,13 +2,14 @@
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from kombu.connection import Connection
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
+URL_OPTIONS = {"virtual_host", "ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile"}  # after the ?
 REDIS_TRANSPORTS = ("redis", "rediss", "valkey", "valkeys", "redis+socket")
 
 
@@ -120,6 +121,9 @@ def _fault(url: str) -> str | None:
         return (
             "cannot be read: its host is none, or its port no number; / # ? ; [ in a password must be percent-encoded"
         )
+    foreign = sorted({name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - URL_OPTIONS)
+    if foreign:
+        return f"option {foreign[0]!r} is not known; known are {', '.join(sorted(URL_OPTIONS))}"
     if scheme != "redis+socket" and not re.fullmatch(r"/?[0-9]*", parts.path):
         return "the number of a database must follow the host"
     return None

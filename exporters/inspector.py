@@ -8,6 +8,7 @@ from celery import Celery
 
 from exporters.broker import Broker
 
+ENABLE_SECONDS = 0.5
 ANSWER_SECONDS = 1.0  # every inspection waits that long: the number of workers is not known beforehand
 
 
@@ -30,9 +31,14 @@ class Inspector:
         # Celery takes the variable CELERY_BROKER_URL for more than the URL that it is given here.
         self._app.connection_for_write = partial(self._app.connection_for_write, broker.url)
 
-    def enable_events(self) -> None:
-        """Ask every worker to send events about its tasks (a worker started without -E does not)."""
-        self._app.control.enable_events()
+    def enable_events(self) -> dict[str, bool]:
+        """Ask every worker to send events about its tasks; a worker started without -E does not by itself.
+
+        Returns those that answered that they do now, and whether they did not until now.
+        """
+        replies = self._app.control.enable_events(reply=True, timeout=ENABLE_SECONDS) or []
+        answers = {worker: answer for reply in replies for worker, answer in reply.items() if isinstance(answer, dict)}
+        return {worker: "already" not in answer["ok"] for worker, answer in answers.items() if "ok" in answer}
 
     def ask(self) -> list[WorkerAnswer]:
         """Ask every worker. Takes two seconds; a worker that is busy or slow may be missing."""

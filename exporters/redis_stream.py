@@ -30,8 +30,8 @@ class Sink(Protocol):
     def connected(self) -> None:
         """The stream flows."""
 
-    def disconnected(self) -> None:
-        """The stream is cut."""
+    def disconnected(self, reason: str) -> None:
+        """The stream is cut, or could not be connected."""
 
     def take(self, messages: Sequence[bytes]) -> None:
         """Messages in the order in which they were published."""
@@ -62,17 +62,17 @@ class RedisStream:
             try:
                 self._flow_once(stop)
             except BROKER_ERRORS as error:
-                self._sink.disconnected()
                 reason = " ".join(str(error).split()) or type(error).__name__
+                self._sink.disconnected(reason)
                 if self._flowed:
                     retry_seconds, said = FIRST_RETRY_SECONDS, None
-                if said is None:
+                if reason != said:
                     logger.warning("broker lost, retrying broker=%s reason=%r", self._broker.display_url, reason)
                     said = reason
                 stop.wait(retry_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
                 retry_seconds = min(2 * retry_seconds, LAST_RETRY_SECONDS)
-            except Exception:
-                self._sink.disconnected()
+            except Exception as error:
+                self._sink.disconnected(f"internal error: {type(error).__name__}")
                 logger.exception("event stream failed, connecting anew broker=%s", self._broker.display_url)
                 stop.wait(LAST_RETRY_SECONDS)
 

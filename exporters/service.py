@@ -74,6 +74,9 @@ class ExporterService:
         self._memory = Memory(settings.state_dir, self._ledger, self._lock) if settings.state_dir else None
         self._stop = threading.Event()
         self._inspect_soon = threading.Event()
+        self._enable_soon = threading.Event()
+        self._unsure: set[str] = set()  # workers that have not said that they send task events
+        self._enable_hurries = 0  # so often they are still asked at once
         self._unanswered: dict[str, int] = {}  # online worker without an answer -> how often it was asked in a hurry
         self.server = ExporterServer(settings.host, settings.port, self)
 
@@ -94,6 +97,7 @@ class ExporterService:
             "ticker": lambda: self._every(TICK_SECONDS, self._tick),
             "probe": self._probe_always,
             "inspector": self._inspect_always,
+            "enabler": self._enable_always,
         }
         memory = self._memory
         if memory is not None:
@@ -110,6 +114,7 @@ class ExporterService:
         finally:
             self._stop.set()
             self._inspect_soon.set()
+            self._enable_soon.set()
             self.server.stop()
             give_up_at = time.monotonic() + STOP_SECONDS
             for thread in threads:
@@ -124,11 +129,12 @@ class ExporterService:
         with self._lock:
             self._ledger.stream.connect(time.time())
         self._inspect_soon.set()
+        self._enable_soon.set()
 
-    def disconnected(self) -> None:
-        """The stream is cut."""
+    def disconnected(self, reason: str) -> None:
+        """The stream is cut, or could not be connected."""
         with self._lock:
-            self._ledger.lose_broker(time.time())
+            self._ledger.lose_broker(time.time(), reason)
 
     def take(self, messages: Sequence[bytes]) -> None:
         """Read messages and apply their events; only the second half needs the lock."""
@@ -149,6 +155,8 @@ class ExporterService:
             for event in events:
                 apply(event, now)
             self._ledger.undecodable += undecodable
+        if any(event.type == "worker-online" for event in events):
+            self._enable_soon.set()
 
     def marked(self, sent_at: float) -> None:
         """The stream has been read up to here."""
@@ -187,7 +195,13 @@ class ExporterService:
             with self._lock:
                 more = self._ledger.tick(time.time())
                 silent = {worker.name for worker in self._ledger.workers if worker.online and worker.queues is None}
+                unsure = {worker.name for worker in self._ledger.workers.unsure()}
             time.sleep(0)  # the stream may want the lock
+        self._check_targets()
+        if self._unsure != unsure:
+            self._unsure, self._enable_hurries = unsure, HURRIES
+        if unsure and self._enable_hurries > 0:
+            self._enable_soon.set()
         self._unanswered = {name: self._unanswered.get(name, 0) for name in silent}
         if any(times < HURRIES for times in self._unanswered.values()):
             self._inspect_soon.set()
@@ -215,7 +229,6 @@ class ExporterService:
         pause_seconds = TICK_SECONDS
         try:
             while not self._stop.wait(pause_seconds):
-                self._check_targets()
                 try:
                     link = link or RedisLink(self._broker)
                     with self._lock:
@@ -254,11 +267,32 @@ class ExporterService:
                 self._inspect_soon.clear()
                 try:
                     if not self._stop.is_set():
-                        inspector.enable_events()
                         self._note(inspector.ask())
                 except BROKER_ERRORS:
                     logger.debug("inspection failed", exc_info=True)
                 self._stop.wait(INSPECT_AGAIN_SECONDS)
+        finally:
+            inspector.close()
+
+    def _enable_always(self) -> None:
+        """Turn task events on: in a new worker at once, for until then what it does is not seen."""
+        inspector = Inspector(self._broker)
+        try:
+            while not self._stop.is_set():
+                self._enable_soon.wait(INSPECT_SECONDS)
+                self._enable_soon.clear()
+                if self._stop.is_set():
+                    break
+                self._enable_hurries -= 1
+                try:
+                    answers = inspector.enable_events()
+                except BROKER_ERRORS:
+                    logger.debug("events not enabled", exc_info=True)
+                    self._stop.wait(INSPECT_AGAIN_SECONDS)
+                    continue
+                with self._lock:
+                    for worker, were_off in answers.items():
+                        self._ledger.observe_task_events(worker, time.time(), were_off=were_off)
         finally:
             inspector.close()
 

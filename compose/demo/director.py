@@ -56,7 +56,7 @@ class Director:
             while not stop.is_set():
                 self._run_day(stop)
         finally:
-            self._end_email_worker(signal.SIGQUIT)
+            self._end_email_worker()
 
     def _run_day(self, stop: threading.Event) -> None:
         began_at = time.monotonic()
@@ -89,13 +89,14 @@ class Director:
             self._app.send_task("reminders.send_due", (REMINDER_SECONDS,), queue="reminder_queue", eta=due_at)
 
     def send_email_worker_away(self) -> None:
-        """A warm shutdown, as a deploy does it that then goes wrong."""
-        self._end_email_worker(signal.SIGTERM)
+        """A warm shutdown, as a deploy does it that then goes wrong; tasks are sent while it goes."""
+        if self._email_worker is not None:
+            self._email_worker.send_signal(signal.SIGTERM)
 
     def bring_email_worker_back(self) -> None:
-        """Start it again."""
-        if self._email_worker is None:
-            self._email_worker = subprocess.Popen(worker_argv(EMAIL_WORKER))
+        """Start it again; should the old one still be there, it has had its time."""
+        self._end_email_worker()
+        self._email_worker = subprocess.Popen(worker_argv(EMAIL_WORKER))
 
     def fail_forwarding(self) -> None:
         """The outside service that records are forwarded to is down."""
@@ -120,9 +121,9 @@ class Director:
     def _gap_seconds(self, flow: Flow) -> float:
         return self._random.expovariate(flow.per_minute / 60)
 
-    def _end_email_worker(self, number: signal.Signals) -> None:
+    def _end_email_worker(self) -> None:
         if self._email_worker is not None:
-            self._email_worker.send_signal(number)
+            self._email_worker.send_signal(signal.SIGQUIT)  # a cold shutdown; nothing, if it has ended
             self._email_worker.wait()
             self._email_worker = None
 

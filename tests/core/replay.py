@@ -26,6 +26,7 @@ class Replay:
     def __init__(self, targets=TARGETS, *, since=T0, connected=True, marked=True, limit=TICK_LIMIT, **settings):
         self.ledger = Ledger(parse_targets(targets), started_at=since, **settings)
         self.now = since
+        self.events_on = True  # workers run with -E, and say so when they are asked
         self.marked = marked  # False = markers stop coming back
         self.limit = limit  # of a tick
         if connected:
@@ -38,6 +39,8 @@ class Replay:
             event, arrives_at = one if isinstance(one, tuple) else (one, one.timestamp)
             self._until(arrives_at)
             self.ledger.apply(event, self.now)
+            if event.type == "worker-online" and self.events_on:
+                self.ledger.observe_task_events(event.hostname, self.now, were_off=False)
         return self
 
     def until(self, at):
@@ -220,7 +223,13 @@ def _all_attempts(ledger):
     lives = ledger.lives
     held = [attempt for worker in ledger.workers.all() for attempt in worker.held.values()]
     found = {}
-    for newest in [*lives._newest.values(), *lives._recent._young.values(), *lives._recent._old.values(), *held]:
+    for newest in [
+        *lives._newest.values(),
+        *lives._recent._young.values(),
+        *lives._recent._old.values(),
+        *held,
+        *lives._recent._forgotten,
+    ]:
         attempt = newest
         while attempt is not None:
             found[id(attempt)] = attempt

@@ -378,6 +378,47 @@ def test_retries_without_any_task_sent_are_counted_as_attempts():
     assert replay.gauges(UNKNOWN) == {}
 
 
+def test_start_belongs_to_the_attempt_that_its_worker_holds():
+    """The retry is sent, and taken by another worker, before the parent has said that its child began."""
+    replay = Replay().feed(
+        sent("1", 0), received("1", 1), sent("1", 4.0, retries=1), received("1", 4.003, retries=1, worker="w2@lab"),
+        late(started("1", 4.001), 4.004), retried("1", 4.005),
+    )  # fmt: skip
+    before = replay.gauges()
+    replay.feed(started("1", 7, worker="w2@lab"))
+
+    assert (before, replay.gauges()) == ({"waiting": 1, "reserved": 1}, {"running": 1})
+    assert replay.waits() == (2, pytest.approx(4.001 + 3.0))
+    assert_sound(replay.ledger)
+
+
+def test_task_sent_of_the_retry_may_come_before_that_of_the_first_attempt():
+    """Each on a connection of its own; the worker's events come after both."""
+    replay = Replay().feed(
+        late(sent("1", 4, retries=1), 5), late(sent("1", 0), 5.1), late(sent("1", 0), 5.1), late(received("1", 1), 5.2),
+        late(started("1", 3), 5.2), late(received("1", 4.1, retries=1), 5.2), late(retried("1", 4.2), 5.2),
+    )  # fmt: skip
+    before = replay.gauges()
+    replay.feed(started("1", 6), succeeded("1", 7, runtime=1.0))
+
+    assert before == {"waiting": 1, "reserved": 1}
+    assert replay.tasks()["t", "mail"] == RETRY_TALLY
+    assert (replay.waits(), replay.queue().slo) == ((2, 3.0 + 2.0), slo(met_first=1, met_retry=1))
+    assert_sound(replay.ledger)
+
+
+def test_first_attempt_whose_events_are_lost_does_not_wait_for_ever():
+    """It goes on waiting as long as its start could still be heard of, then it is given up."""
+    replay = Replay().feed(sent("1", 0), sent("1", 4, retries=1), received("1", 5, retries=1, worker="w2@lab"))
+    replay.feed(started("1", 6, worker="w2@lab"), succeeded("1", 7, runtime=1.0, worker="w2@lab"))
+    before = replay.gauges()
+    replay.until(1_000)
+
+    assert (before, replay.gauges()) == ({"waiting": 1}, {})
+    assert replay.queue().ghosts == {"superseded": 1}
+    assert_sound(replay.ledger)
+
+
 def test_worker_that_takes_the_first_attempt_once_more_does_not_hold_the_retry():
     """Its message is delivered again, by visibility timeout, while the retry waits."""
     replay = Replay().feed(*RETRY[:3], sent("1", 4, retries=1), retried("1", 4.2), received("1", 5, worker="w2@lab"))
@@ -527,6 +568,20 @@ def test_requeue_that_is_repeated_opens_no_third_wait(order):
     )
 
     assert Replay().feed(*repeated).essence() == Replay().feed(*REQUEUE).essence()
+
+
+def test_requeued_task_may_start_elsewhere_before_its_worker_has_said_that_it_was_rejected():
+    """Both runs end, and the second has a wait of its own, whatever comes first."""
+    replay = Replay().feed(
+        *REQUEUE[:3], late(started("1", 10.002, worker="w2@lab"), 10.003), late(rejected("1", 10, requeue=True), 10.01)
+    )
+    before = replay.gauges()
+    replay.feed(rejected("1", 10, requeue=True), succeeded("1", 12, runtime=1.998, worker="w2@lab"))
+
+    assert (before, replay.gauges()) == ({"running": 1}, {})
+    assert replay.tasks()["t", "mail"].finished == {"rejected": 1, "succeeded": 1}
+    assert (replay.waits(), replay.queue().slo) == ((2, pytest.approx(2.0 + 0.002)), slo(met_first=2))
+    assert_sound(replay.ledger)
 
 
 def test_requeue_before_any_start_goes_on_with_the_same_wait():

@@ -66,6 +66,18 @@ def test_later_end_of_a_task_is_the_one_that_is_found():
     assert recent.get("1") is later
 
 
+def test_forgotten_attempts_are_handed_out_once_if_older_ones_hang_on_them():
+    recent = Recent()
+    recent.tick(1_000.0)
+    follower = Attempt("1", None, 1, ENDED, older=ended("1"))
+    recent.put(follower)
+    recent.put(ended("2"))
+
+    forgotten = [recent.tick(1_000.0 + number * GENERATION_SECONDS) for number in range(1, 4)]
+
+    assert forgotten == [[], [follower], []]
+
+
 @given(
     st.lists(
         st.one_of(

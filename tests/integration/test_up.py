@@ -93,4 +93,20 @@ def test_a_taken_exporter_port_ends_everything_with_exit_status_2(tree):
         assert process.wait(30) == 2
         tree.await_end(10)
 
-    assert f"127.0.0.1:{port} is taken" in tree.said
+    assert tree.said == f"the exporter cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--alertmanager-url=u:pw@foo:9093"], "--alertmanager-url: not an HTTP address; expected http"),
+        (["--port=20001", "--dashboard-port=20001"], "port 20001 is named for more than one of exporter, dashboard"),
+    ],
+)
+def test_what_cannot_work_is_one_line_and_nothing_is_started(options, said):
+    command = [*COMMAND, "--broker-url=redis://127.0.0.1:1/0", *options]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr.startswith(said)
