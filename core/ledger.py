@@ -207,12 +207,16 @@ class Ledger:
             book.observe_lengths(lengths)
 
     def observe_task_events(self, name: str, now: float, *, were_off: bool) -> None:
-        """A worker said that it sends events about its tasks; if they were off, what it did until now was not seen."""
+        """A worker said that it sends events about its tasks. What it did until now may not have been seen.
+
+        Also when it says that they were on already: its answer to an earlier
+        request may have come too late.
+        """
         worker = self.workers.welcome(name, now)
-        if were_off:
+        if were_off or not worker.has_answered:
             for book in self._books_of(worker):
                 book.observed_since = now
-        worker.sends_task_events = True
+        worker.sends_task_events = worker.has_answered = True
 
     def _books_of(self, worker: Worker) -> Iterable[QueueBook]:
         """Queues that a worker reads; before it said which, it may be any."""

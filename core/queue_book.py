@@ -278,7 +278,8 @@ class QueueBook:
         self.leave(attempt, ENDED)
         self.ghosts[reason] = self.ghosts.get(reason, 0) + 1
         if attempt.decision == OPEN and self.target_seconds is not None:
-            self.exclude(attempt, "unobserved" if attempt.eligible_at < observed_since else "ghost")
+            seen_since = max(observed_since, self.observed_since)
+            self.exclude(attempt, "unobserved" if attempt.eligible_at < seen_since else "ghost")
 
     def miss(self, attempt: Attempt) -> None:
         """Count a miss (or an exclusion, where the task's name is not judged)."""

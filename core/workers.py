@@ -9,6 +9,7 @@ from core.snapshot import WorkerView
 SILENT_SECONDS = 60.0  # without event or heartbeat: lost
 SOLO_SILENT_SECONDS = 3600.0  # likewise; then Redis delivers its task again (kombu's visibility timeout)
 SOLO_IDLE_SECONDS = 6.0  # three heartbeats
+YOUNG_SECONDS = 10.0  # so long a worker may share its name with the one before it
 KEPT_SECONDS = 3600.0  # a lost worker stays on show that long
 MAX_WORKERS = 5_000
 
@@ -22,7 +23,8 @@ class Worker:
         self.last_seen_at = seen_at  # our clock
         self.heard_at = seen_at  # our clock: since this process of it is known
         self.task_events = 0
-        self.sends_task_events = False  # it said so; until then what it does may not be seen
+        self.sends_task_events = False  # it said so, or did; until then what it does may not be seen
+        self.has_answered = False  # to the request to send them
         self.running: int | None = None  # by its heartbeat
         self.processed: int | None = None
         self.idle_at = 0.0  # its clock: its newest heartbeat, if that said that nothing runs; else 0
@@ -36,7 +38,7 @@ class Worker:
     def begin_anew(self, now: float) -> None:
         """A new process under the old name: what the old one said does not hold for it."""
         self.heard_at = now
-        self.sends_task_events = False
+        self.sends_task_events = self.has_answered = False
         self.idle_at = self.idle_before = 0.0
 
     def idle_slots(self, now: float) -> int | None:
@@ -183,6 +185,10 @@ class WorkerTable:
     def unsure(self) -> list[Worker]:
         """Live workers that have not said that they send events about their tasks."""
         return [worker for worker in self._workers.values() if worker.online and not worker.sends_task_events]
+
+    def has_young(self, now: float) -> bool:
+        """Whether a process has just begun. Its answer may be that of one that stops, under the same name."""
+        return any(worker.online and now - worker.heard_at < YOUNG_SECONDS for worker in self._workers.values())
 
     def lose(self, worker: Worker, reason: str) -> None:
         """It went without a goodbye."""

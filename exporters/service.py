@@ -196,11 +196,12 @@ class ExporterService:
                 more = self._ledger.tick(time.time())
                 silent = {worker.name for worker in self._ledger.workers if worker.online and worker.queues is None}
                 unsure = {worker.name for worker in self._ledger.workers.unsure()}
+                has_young = self._ledger.workers.has_young(time.time())
             time.sleep(0)  # the stream may want the lock
         self._check_targets()
         if self._unsure != unsure:
             self._unsure, self._enable_hurries = unsure, HURRIES
-        if unsure and self._enable_hurries > 0:
+        if has_young or (unsure and self._enable_hurries > 0):
             self._enable_soon.set()
         self._unanswered = {name: self._unanswered.get(name, 0) for name in silent}
         if any(times < HURRIES for times in self._unanswered.values()):

@@ -26,7 +26,7 @@ class Replay:
     def __init__(self, targets=TARGETS, *, since=T0, connected=True, marked=True, limit=TICK_LIMIT, **settings):
         self.ledger = Ledger(parse_targets(targets), started_at=since, **settings)
         self.now = since
-        self.events_on = True  # workers run with -E, and say so when they are asked
+        self.events_on = True  # workers run with -E, and have said so
         self.marked = marked  # False = markers stop coming back
         self.limit = limit  # of a tick
         if connected:
@@ -40,7 +40,8 @@ class Replay:
             self._until(arrives_at)
             self.ledger.apply(event, self.now)
             if event.type == "worker-online" and self.events_on:
-                self.ledger.observe_task_events(event.hostname, self.now, were_off=False)
+                worker = self.ledger.workers.get(event.hostname)
+                worker.sends_task_events = worker.has_answered = True
         return self
 
     def until(self, at):

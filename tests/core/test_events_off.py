@@ -38,6 +38,15 @@ def test_what_ran_before_its_events_were_on_is_no_miss(replay):
     assert replay.queue().ghosts == {"not_found": 1}
 
 
+def test_an_answer_that_says_on_already_does_not_say_since_when(replay):
+    reads_mail(replay.feed(online(0), sent("1", 1)))
+    replay.until(3).ledger.observe_task_events("w1@lab", replay.now, were_off=False)
+
+    look(replay.until(5), set()).until(60)
+
+    assert replay.queue().slo == slo(excluded={"unobserved": 1})
+
+
 def test_what_still_lies_in_the_broker_at_its_deadline_is_missed(replay):
     reads_mail(replay.feed(online(0), sent("1", 1)))
     replay.until(3).ledger.observe_task_events("w1@lab", replay.now, were_off=True)

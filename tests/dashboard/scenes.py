@@ -3,7 +3,7 @@
 import msgspec
 
 from core.alert import AlertBoard, AlertState, AlertView
-from core.snapshot import ExporterView, HistogramView, QueueView, RecentView, SloView, Snapshot
+from core.snapshot import ExporterView, HistogramView, QueueView, RecentView, SloView, Snapshot, TaskView
 from core.targets import CLASS_SECONDS, QueueTarget, TargetClass
 
 HOSTILE = 'q"\'&<script>document.title="owned"</script>'
@@ -76,6 +76,22 @@ def snapshot(now, *queues, **fields):
     """A snapshot of these queues."""
     values = {"labels": {}, "target_divisor": 1.0, "exporter": exporter(now), "tasks": (), "workers": ()} | fields
     return Snapshot(at=now, version="0.1.0", wait_bounds=(), runtime_bounds=(), queues=queues, **values)
+
+
+def task(name, queue_name, **finished):
+    """A task name's counters; `finished` are attempts by outcome."""
+    started = sum(finished.values())
+    return TaskView(
+        name=name,
+        queue=queue_name,
+        sent=started,
+        received=started,
+        started=started,
+        finished=finished,
+        failed={"ValueError": finished.get("failed", 0)},
+        runtime_count=started,
+        runtime_sum_seconds=1.0 * started,
+    )
 
 
 def alert(name, queue_name, state, now, since, summary, description="", **fields):
@@ -210,6 +226,10 @@ def incident(now):
         labels={"cluster": "production"},
         target_divisor=20.0,
         alerts=board,
+        tasks=(
+            task("case_importer.import_case", "case_import_queue", succeeded=1950, failed=40),
+            task("case_importer.clean_up", "case_import_queue", failed=10),
+        ),
     )
 
 
@@ -249,7 +269,9 @@ def blind(now):
         msgspec.structs.replace(view, verdict="blind", reason="broker lost 42 s ago") for view in seen.queues
     )
     lost = exporter(now, broker_up=False, blind_reason="broker lost 42 s ago", marker_at=now - 42)
-    return msgspec.structs.replace(seen, queues=queues, exporter=lost)
+    kept = alert("CeleryQueueLate", "email_queue", "firing", now, 102, "Queue email_queue is late")
+    board = AlertBoard(at=now, alerts=(kept,), undelivered={})
+    return msgspec.structs.replace(seen, queues=queues, exporter=lost, alerts=board)
 
 
 def empty(now):

@@ -20,8 +20,10 @@ def exporter(monkeypatch):
         yield fake
 
 
-def drawn():
-    app = AppTest.from_file(str(APP)).run()
+def drawn(**query):
+    app = AppTest.from_file(str(APP))
+    app.query_params.update(query)
+    app.run()
     assert list(app.exception) == []
     return app.get("html")[0].proto.body
 
@@ -29,12 +31,16 @@ def drawn():
 def test_the_entry_script_draws_the_overview(exporter):
     html = drawn()
 
-    assert heading(html) == "3 of 18 queues are late, 1 has no consumers, 1 is blocked"
+    assert heading(html) == "2 of 18 queues with a target are late, 1 has no consumers, 1 is blocked"
     assert [row[1] for row in body_rows(html, "Queues")[:3]] == [
         "email_queue",
         "export_download_queue",
         "case_import_queue",
     ]
+
+
+def test_the_queue_of_a_link_stands_first(exporter):
+    assert body_rows(drawn(queue="ucr_queue"), "Queues")[0][1] == "ucr_queue"
 
 
 def test_all_viewers_share_one_fetch(exporter):

@@ -36,10 +36,10 @@ def queues(*verdicts, oldest=None):
         (["quiet", "quiet"], Headline(Tone.UNKNOWN, "No traffic: all 2 queues with a target are quiet")),
         (["ok", "at_risk"], Headline(Tone.WARN, "No queue is late, 1 of 2 is at risk")),
         (["ok", "blind"], Headline(Tone.UNKNOWN, "No queue is seen to be late, 1 of 2 cannot be judged")),
-        (["ok", "no_consumers"], Headline(Tone.BAD, "No queue is late, 1 has no consumers")),
+        (["ok", "no_consumers"], Headline(Tone.BAD, "1 of 2 queues has no consumers")),
         (
             ["no_consumers", "blocked", "blocked", "no_consumers"],
-            Headline(Tone.BAD, "No queue is late, 2 have no consumers, 2 are blocked"),
+            Headline(Tone.BAD, "2 of 4 queues have no consumers, 2 are blocked"),
         ),
     ],
 )
@@ -51,11 +51,13 @@ def test_one_late_queue_of_two():
     late = queue("late", target("late"), NOW, verdict="late", oldest=31)
     other = queue("other", target("other"), NOW)
 
-    assert sum_up(snapshot(NOW, late, other)) == Headline(Tone.BAD, "1 of 2 queues is late")
+    assert sum_up(snapshot(NOW, late, other)) == Headline(Tone.BAD, "1 of 2 queues with a target is late")
 
 
-def test_a_queue_without_consumers_beyond_its_target_is_late_and_the_cause_is_named():
-    assert sum_up(incident(NOW)) == Headline(Tone.BAD, "3 of 18 queues are late, 1 has no consumers, 1 is blocked")
+def test_a_queue_without_consumers_beyond_its_target_is_counted_once_as_in_the_chips():
+    assert sum_up(incident(NOW)) == Headline(
+        Tone.BAD, "2 of 18 queues with a target are late, 1 has no consumers, 1 is blocked"
+    )
 
 
 def test_queues_without_target_are_never_counted_as_in_time():
@@ -111,7 +113,7 @@ def test_a_blind_exporter_is_doubted_with_the_age_of_what_it_last_read():
     reading = msgspec.structs.replace(READING, snapshot=blind(NOW))
 
     assert doubt(reading, NOW + 2) == Doubt(
-        text="Events last read 11:59:18 UTC",
+        text="Broker lost 42 s ago, events last read 11:59:18 UTC",
         detail="Nothing is judged until redis://broker.example:6379/0 is read again.",
         age_seconds=44,
         is_headline=True,
@@ -123,7 +125,7 @@ def test_an_exporter_that_never_saw_an_event_has_no_age():
     reading = msgspec.structs.replace(READING, snapshot=picture)
 
     assert doubt(reading, NOW) == Doubt(
-        text="Events were never read",
+        text="No broker, events were never read",
         detail="Nothing is judged until redis://broker.example:6379/0 is read again.",
         age_seconds=None,
         is_headline=True,
@@ -134,7 +136,7 @@ def test_an_exporter_that_never_saw_an_event_has_no_age():
     ("reading", "title"),
     [
         (READING, "celery-slo"),
-        (msgspec.structs.replace(READING, snapshot=incident(NOW)), "3 late · celery-slo"),
+        (msgspec.structs.replace(READING, snapshot=incident(NOW)), "4 in trouble · celery-slo"),
         (msgspec.structs.replace(READING, snapshot=blind(NOW)), "not live · celery-slo"),
         (msgspec.structs.replace(READING, error="gone", failing_since=NOW), "not live · celery-slo"),
         (msgspec.structs.replace(READING, snapshot=None, seen_at=None), "not live · celery-slo"),

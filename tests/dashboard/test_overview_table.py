@@ -1,5 +1,5 @@
 from dashboard.overview_table import Row, rows
-from tests.dashboard.scenes import queue, snapshot, target
+from tests.dashboard.scenes import incident, queue, snapshot, target
 
 NOW = 1_795_176_000.0
 
@@ -29,6 +29,8 @@ def test_a_row_says_how_long_the_oldest_task_waits_against_the_target():
             running=4,
             slots=4,
             ready_messages=6,
+            failed=0,
+            finished=0,
         ),
     )
 
@@ -55,8 +57,16 @@ def test_an_undocumented_queue_is_measured_but_cannot_be_overdue():
             running=0,
             slots=None,
             ready_messages=None,
+            failed=0,
+            finished=0,
         ),
     )
+
+
+def test_failures_of_all_tasks_of_a_queue_are_added_up():
+    row = next(row for row in rows(incident(NOW)) if row.queue == "case_import_queue")
+
+    assert (row.failed, row.finished) == (50, 2000)
 
 
 def test_worst_verdicts_stand_first():
