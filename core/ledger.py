@@ -212,7 +212,7 @@ class Ledger:
         Also when it says that they were on already: its answer to an earlier
         request may have come too late.
         """
-        worker = self.workers.welcome(name, now)
+        worker = self.workers.hear(name, now)  # not back, if it just said goodbye: the answer is older
         if were_off or not worker.has_answered:
             for book in self._books_of(worker):
                 book.observed_since = now
@@ -242,7 +242,7 @@ class Ledger:
         self, name: str, now: float, *, queues: Sequence[str], slots: int | None, pool: str | None
     ) -> None:
         """A worker answered an inspection."""
-        worker = self.workers.welcome(name, now)
+        worker = self.workers.hear(name, now)  # not back, if it just said goodbye: the answer is older
         worker.queues = tuple(sorted(queues))
         worker.slots = slots
         worker.pool = pool
