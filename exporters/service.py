@@ -151,11 +151,13 @@ class ExporterService:
             undecodable += bad
         with self._lock:
             now = time.time()
-            apply = self._ledger.apply
+            apply, counts = self._ledger.apply, self._ledger.events
+            online_before = counts.get("worker-online")
             for event in events:
                 apply(event, now)
             self._ledger.undecodable += undecodable
-        if any(event.type == "worker-online" for event in events):
+            has_new_worker = counts.get("worker-online") != online_before
+        if has_new_worker:
             self._enable_soon.set()
 
     def marked(self, sent_at: float) -> None:

@@ -1,6 +1,5 @@
 """What a scrape says, read back through both parsers of the Prometheus client."""
 
-import shutil
 import subprocess
 
 import pytest
@@ -290,10 +289,11 @@ def test_help_is_escaped(openmetrics):
 
 
 @pytest.mark.live
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-def test_promtool_finds_nothing_to_say(busy):
+def test_promtool_finds_nothing_to_say(require_program, busy):
     page = render(busy, openmetrics=False)
 
-    check = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, check=False)
+    check = subprocess.run(
+        [require_program("promtool"), "check", "metrics"], input=page, capture_output=True, check=False
+    )
 
     assert (check.returncode, check.stdout, check.stderr) == (0, b"", b"")
